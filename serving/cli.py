@@ -1,0 +1,283 @@
+"""The command `hanzoo`.
+
+A command is a function of its options that returns the exit status: 0, or 1 where something could
+not be read. tyro makes the options from its signature. What a command needs beyond this file, it
+imports itself, so that `hanzoo read` never loads what only `hanzoo train` needs.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from serving.ocr import Reader
+    from serving.page import Page
+
+_CLOSED_PIPE = 128 + signal.SIGPIPE if hasattr(signal, "SIGPIPE") else 1
+_INTERRUPTED = 128 + signal.SIGINT
+
+
+def read(
+    images: Annotated[
+        tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...", help_behavior_hint="")
+    ],
+    /,
+    layout: Literal["auto", "grid", "lines", "line", "char"] = "auto",
+    json: bool = False,
+    draw: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
+    debug: bool = False,
+) -> int:
+    """Read the text of images: PNG, JPEG, TIFF, WebP or BMP.
+
+    An image that cannot be read is named with its reason, the others are still read, and the exit
+    status is 1.
+
+    Args:
+        images: The images, in the order in which they are read.
+        layout: What is on them: manuscript paper (grid) or one character (char); auto finds out. Free
+            lines and pages (line, lines) cannot be read yet.
+        json: Print one JSON object per image, one per line.
+        draw: Folder to draw each page in, with its cells and its text, as NAME.png.
+        debug: Show the traceback of an error.
+    """
+    if not images:
+        return _wrong_option("at least one IMAGE must be given")
+    if draw is not None:
+        try:
+            draw.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            return _wrong_option(f"--draw {draw}: {error.strerror or error}")
+    # Errors about options come first and fast; OpenCV and LiteRT load now.
+    from serving.ocr import Reader
+    from serving.runtime import ModelError
+
+    reader = Reader()
+    try:
+        with _without_native_messages():
+            reader.load()
+    except ModelError as error:
+        return _fail(str(error), debug)
+    several = len(images) > 1
+    show = _show_json if json else _show_text
+    sketches = _Sketches(draw) if draw is not None else None
+    status = 0
+    for name in images:
+        for outcome in _outcomes(reader, name, layout, sketches, debug):
+            show(outcome, several)
+            if outcome.error is not None:
+                status = 1
+    return status
+
+
+@dataclasses.dataclass(frozen=True)
+class _Outcome:
+    """What came of one page: the page or the error, and the page's number in a file of several."""
+
+    name: str
+    number: int | None = None
+    page: "Page | None" = None
+    error: str | None = None
+
+
+def _outcomes(
+    reader: "Reader", name: str, layout: str, sketches: "_Sketches | None", debug: bool
+) -> Iterator[_Outcome]:
+    from serving import images
+
+    try:
+        pixels = images.decode(name)
+    except Exception as error:
+        yield _Outcome(name, error=_explain(error, name, debug))
+        return
+    several = len(pixels) > 1
+    for number, image in enumerate(pixels, 1):
+        outcome = _Outcome(name, number if several else None)
+        try:
+            page = dataclasses.replace(reader.read(image, layout), image=name)
+            if sketches is not None:
+                sketches.add(page, image)
+        except Exception as error:
+            yield dataclasses.replace(outcome, error=_explain(error, name, debug))
+        else:
+            yield dataclasses.replace(outcome, page=page)
+
+
+def _explain(error: Exception, name: str, debug: bool) -> str:
+    """The error in words; those that no one foresaw say so."""
+    from serving import images
+    from serving.ocr import LayoutError
+
+    if debug:
+        traceback.print_exception(error)
+    if isinstance(error, images.ImageError | LayoutError):
+        # Whoever shows the error shows the name of the image too.
+        return str(error).removeprefix(f"{images._printable(name)}: ")
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    hint = "" if debug else "; --debug shows the traceback"
+    return f"internal error: {type(error).__name__}: {error}{hint}"
+
+
+def _show_json(outcome: _Outcome, several: bool) -> None:
+    record: dict[str, Any] = {"image": outcome.name}
+    if outcome.number is not None:
+        record["page"] = outcome.number
+    record |= {"error": outcome.error} if outcome.page is None else outcome.page.to_dict()
+    print(json.dumps(record, ensure_ascii=False), flush=True)
+
+
+def _show_text(outcome: _Outcome, several: bool) -> None:
+    from serving import images
+
+    place = images._printable(outcome.name)
+    if outcome.number is not None:
+        place += f", page {outcome.number}"
+    if outcome.page is None:
+        print(f"hanzoo: {place}: {outcome.error}", file=sys.stderr, flush=True)
+        return
+    if several or outcome.number is not None:
+        print(f"==> {place} <==")
+    print(outcome.page.text, flush=True)
+
+
+class _Sketches:
+    """Drawings of pages in a folder, each under a name of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        from serving import draw
+
+        self._folder = folder
+        self._names: set[str] = set()
+        self._font = draw.find_font()
+        if self._font is None:
+            print(
+                "hanzoo: no font with Chinese characters was found (such as fonts-noto-cjk): "
+                "the drawings show boxes only, with the text beside them in NAME.txt",
+                file=sys.stderr,
+            )
+
+    def add(self, page: "Page", image: "np.ndarray") -> None:
+        from serving import draw
+
+        target = self._folder / f"{self._free(Path(page.image).stem)}.png"
+        draw.save(draw.draw(page, image, self._font), target)
+        if self._font is None:
+            target.with_name(f"{target.stem}.txt").write_text(page.text + "\n", encoding="utf-8")
+
+    def _free(self, stem: str) -> str:
+        """`stem`, or with a number where an earlier image or page has that name."""
+        name, number = stem, 1
+        while name in self._names:
+            number += 1
+            name = f"{stem}-{number}"
+        self._names.add(name)
+        return name
+
+
+def list_presets() -> int:
+    """List the trained models that come with hanzoo."""
+    from serving import runtime
+
+    names = runtime.names()
+    if not names:
+        return _fail("no trained model is installed", debug=False)
+    try:
+        presets = [runtime.preset(name) for name in names]
+    except runtime.ModelError as error:
+        return _fail(str(error), debug=False)
+    for preset in presets:
+        print(f"{preset.name}  {preset.bytes / 1e6:.2f} MB")
+        for writer, figures in preset.writers.items():
+            shown = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
+            print(f"  {writer}: {shown}")
+    return 0
+
+
+COMMANDS: dict[str, Callable[..., int]] = {
+    "read": read,
+    "list": list_presets,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns the exit status."""
+    # The text is Chinese whatever the locale says. Names that are no UTF-8 are shown escaped.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        if arguments == ["--version"]:
+            return _show_version()
+        status = tyro.extras.subcommand_cli_from_dict(
+            COMMANDS,
+            prog="hanzoo",
+            description="Reads handwritten Traditional Chinese.",
+            args=arguments or ["--help"],
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )
+        if sys.stdout is not None:  # It is None where the caller closed it.
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except OSError as error:
+        # Images and drawings answer for themselves: it was the output that could not be written.
+        # Python flushes once more at exit; what is left has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return _CLOSED_PIPE
+        return _fail(f"the output cannot be written: {error.strerror or error}", debug=False)
+    return status
+
+
+def _show_version() -> int:
+    from importlib import metadata
+
+    print(f"hanzoo {metadata.version('hanzoo')}")
+    return 0
+
+
+def _wrong_option(message: str) -> int:
+    print(f"hanzoo: {message}", file=sys.stderr)
+    return 2
+
+
+def _fail(message: str, debug: bool) -> int:
+    """Says what failed; `debug` adds the traceback of the exception that is being handled."""
+    if debug:
+        traceback.print_exc()
+    print(f"hanzoo: {message}", file=sys.stderr)
+    return 1
+
+
+@contextlib.contextmanager
+def _without_native_messages() -> Iterator[None]:
+    """Keeps what C++ libraries print to stderr away; LiteRT greets there and cannot be told not to."""
+    sys.stderr.flush()
+    try:
+        saved = os.dup(2)
+    except OSError:  # There is no stderr.
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

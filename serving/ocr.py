@@ -1,0 +1,360 @@
+"""The reader: finds the cells of a page, crops them, recognises them, and puts the text together."""
+
+import dataclasses
+import functools
+import os
+from pathlib import Path
+from typing import Literal, cast, overload
+
+import cv2
+import numpy as np
+
+from serving import images, runtime
+from serving.page import Box, Cells, Character, Line, Page
+from zoo import charset, geometry, manuscript
+
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | np.ndarray
+"""A path, the bytes of a file, or pixels: uint8 (H, W) or (H, W, 3) RGB."""
+
+LAYOUTS = ("auto", "grid", "lines", "line", "char")
+
+SIZE = 64
+MARGIN = 0.06
+"""What a crop shows around its cell, as a share of the cell; the network was trained with it."""
+
+BATCH = 64
+"""Cells of one invocation. Always the same number, so that LiteRT plans its memory once."""
+
+_ALTERNATIVES = 5
+_INK = 128  # `manuscript.flatten` brings paper to about 255 and ink towards 0.
+_FILL = 0.8  # A single character fills this much of the crop, as in training.
+_SMALL = 0.45  # Ink below this share of its picture may be a punctuation mark.
+
+
+class LayoutError(ValueError):
+    """A picture cannot be read in the layout that was asked for."""
+
+
+class Reader:
+    """Reads pictures of handwriting. The model is loaded when the first picture is read.
+
+    Args:
+        model: The name of a preset, or the folder of one.
+        threads: How many threads recognise; None takes all that the process may use.
+    """
+
+    def __init__(self, model: str | Path = "hanzinet_m", threads: int | None = None) -> None:
+        self.model = model
+        self.threads = threads
+
+    def load(self) -> None:
+        """Loads the model now rather than with the first picture.
+
+        Raises:
+            serving.runtime.ModelError: The model is missing or damaged.
+        """
+        self._recogniser  # noqa: B018
+
+    def read(self, source: Source, layout: str = "auto") -> Page:
+        """Reads a picture of one page.
+
+        Args:
+            source: A path, the bytes of a file, or uint8 pixels (H, W) or (H, W, 3) RGB.
+            layout: "grid" for manuscript paper; "char" for a picture of one character; "auto"
+                takes "grid" where manuscript paper is found and "char" elsewhere.
+
+        Raises:
+            serving.images.ImageError: The picture cannot be decoded.
+            LayoutError: `layout` is "grid" and no manuscript paper is there, or `layout` is
+                "lines" or "line", which cannot be read yet.
+            ValueError: `layout` is unknown, or the file holds several pages.
+            serving.runtime.ModelError: The model is missing or damaged.
+        """
+        _check(layout)
+        return self._read(_decode(source), layout, _name(source))
+
+    def read_pages(self, source: Source, layout: str = "auto") -> list[Page]:
+        """Reads every page of a file, such as a TIFF. Arguments and errors are those of `read`."""
+        _check(layout)
+        return [self._read(page, layout, _name(source)) for page in images.decode(source)]
+
+    @functools.cached_property
+    def _recogniser(self) -> "_Recogniser":
+        preset = runtime.preset(self.model)
+        return _Recogniser(preset.session(self.threads), preset.temperature)
+
+    def _read(self, image: np.ndarray, layout: str, name: str) -> Page:
+        grid = manuscript.find(image) if layout in ("auto", "grid") else None
+        if grid is not None:
+            return self._read_grid(image, grid, name)
+        if layout == "grid":
+            raise LayoutError(
+                "no manuscript paper was found; the whole frame of the sheet must be in the picture "
+                "(layout 'char' reads a single character)"
+            )
+        return self._read_character(image, name)
+
+    def _read_grid(self, image: np.ndarray, grid: manuscript.Grid, name: str) -> Page:
+        quads = grid.cells.reshape(-1, 4, 2)
+        crops = geometry.rectify(manuscript.flatten(image), quads, SIZE, margin=MARGIN)
+        readings = self._recogniser(crops)
+        filled = np.array([not reading.blank for reading in readings]).reshape(grid.rows, grid.columns)
+        direction = grid.direction or manuscript.guess_direction(grid, filled)
+        order = manuscript.reading_order(grid, direction)
+        along = grid.rows if direction == "vertical" else grid.columns
+        strips = []
+        for start in range(0, len(order), along):
+            written = [
+                row * grid.columns + column
+                for row, column in order[start : start + along]
+                if filled[row, column]
+            ]
+            if written:
+                strips.append([(quads[cell], readings[cell]) for cell in written])
+        lines = _lines(strips, direction)
+        cells = Cells(grid.rows, grid.columns, tuple(_box(grid.cells[place]) for place in order))
+        height, width = image.shape[:2]
+        return Page(name, width, height, "grid", direction, lines, cells)
+
+    def _read_character(self, image: np.ndarray, name: str) -> Page:
+        flat = manuscript.flatten(image)
+        height, width = flat.shape
+        box = _ink_box(flat)
+        lines: tuple[Line, ...] = ()
+        if box is not None:
+            best = max(self._recogniser(_views(flat, box)), key=lambda reading: reading.certainty)
+            lines = _lines([[(_rectangle(*box), best)]], "horizontal")
+        return Page(name, width, height, "char", "horizontal", lines)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Reading:
+    """What the network sees in one crop.
+
+    Attributes:
+        blank: Whether nothing is written there.
+        certainty: Probability of the best character, the blank cell included in the comparison.
+        alternatives: The best characters with their probabilities among all characters.
+    """
+
+    blank: bool
+    certainty: float
+    alternatives: tuple[tuple[str, float], ...]
+
+
+class _Recogniser:
+    def __init__(self, session: runtime.Session, temperature: float) -> None:
+        self._session = session
+        self._temperature = temperature
+
+    def __call__(self, crops: np.ndarray) -> list[_Reading]:
+        """Recognises crops, uint8 (N, 64, 64), in batches of one size."""
+        readings: list[_Reading] = []
+        for start in range(0, len(crops), BATCH):
+            chunk = crops[start : start + BATCH]
+            size = BATCH if len(crops) > BATCH else len(chunk)
+            batch = np.full((size, SIZE, SIZE, 1), 255, np.uint8)
+            batch[: len(chunk), :, :, 0] = chunk
+            logits = self._session.run({"image": batch})["logits"][: len(chunk)]
+            readings += self._interpret(logits)
+        return readings
+
+    def _interpret(self, logits: np.ndarray) -> list[_Reading]:
+        if logits.shape[1] != len(charset.CHARACTERS):
+            raise runtime.ModelError(
+                f"{self._session.path}: the model must have a logit for each of the "
+                f"{len(charset.CHARACTERS)} classes. Received: {logits.shape[1]}."
+            )
+        odds = np.exp((logits - logits.max(1, keepdims=True)) / self._temperature)
+        characters = odds[:, 1:]
+        totals = characters.sum(1)
+        best = np.argpartition(characters, -_ALTERNATIVES, axis=1)[:, -_ALTERNATIVES:]
+        readings = []
+        for index, ids in enumerate(best):
+            ids = ids[np.argsort(-characters[index, ids], kind="stable")]
+            # With a logit far below the blank's, every character may underflow to 0.
+            shares = characters[index, ids] / max(totals[index], np.finfo(np.float32).tiny)
+            alternatives = tuple(
+                (charset.CHARACTERS[character + 1], float(share))
+                for character, share in zip(ids, shares, strict=True)
+            )
+            certainty = float(characters[index, ids[0]] / (totals[index] + odds[index, 0]))
+            readings.append(_Reading(bool(logits[index].argmax() == 0), certainty, alternatives))
+        return readings
+
+
+def _check(layout: str) -> None:
+    if layout not in LAYOUTS:
+        raise ValueError(
+            f"`layout` must be one of {', '.join(map(repr, LAYOUTS))}. Received: layout={layout!r}."
+        )
+    if layout in ("lines", "line"):
+        raise LayoutError(
+            f"layout {layout!r} cannot be read yet; "
+            "'grid' reads manuscript paper and 'char' a single character"
+        )
+
+
+def _decode(source: Source) -> np.ndarray:
+    pages = images.decode(source)
+    if len(pages) > 1:
+        raise ValueError(
+            f"`source` must hold one page; `Reader.read_pages` reads several. Received: {len(pages)} pages."
+        )
+    return pages[0]
+
+
+def _name(source: Source) -> str:
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else ""
+
+
+def _lines(strips: list[list[tuple[np.ndarray, _Reading]]], direction: str) -> tuple[Line, ...]:
+    """Puts readings together as lines.
+
+    Punctuation takes its full-width form by its neighbours on the whole page, because a line may
+    begin with a comma.
+    """
+    text = "".join(reading.alternatives[0][0] for strip in strips for _, reading in strip)
+    wide = iter(charset.fullwidth(text))
+    lines = []
+    for strip in strips:
+        characters = tuple(_character(quad, reading, next(wide)) for quad, reading in strip)
+        first, last = strip[0][0], strip[-1][0]
+        if direction == "vertical":
+            corners = np.stack([first[0], first[1], last[2], last[3]])
+        else:
+            corners = np.stack([first[0], last[1], last[2], first[3]])
+        lines.append(
+            Line(
+                _box(corners),
+                "".join(character.text for character in characters),
+                float(np.mean([character.score for character in characters])),
+                characters,
+            )
+        )
+    return tuple(lines)
+
+
+def _character(quad: np.ndarray, reading: _Reading, text: str) -> Character:
+    (plain, score), *others = reading.alternatives
+    if text != plain:  # Chinese stands beside it: the alternatives are full-width as well.
+        others = [(charset.fullwidth(f"字{other}")[1], share) for other, share in others]
+    return Character(_box(quad), text, score, ((text, score), *others))
+
+
+def _box(quad: np.ndarray) -> Box:
+    return cast(Box, tuple((float(x), float(y)) for x, y in quad))
+
+
+def _ink_box(flat: np.ndarray) -> tuple[int, int, int, int] | None:
+    """Left, top, width and height of the ink of a flattened picture; None where there is none.
+
+    Specks, which have less than 1/500 of the ink of the largest stroke, do not count.
+    """
+    count, _, figures, _ = cv2.connectedComponentsWithStats((flat < _INK).astype(np.uint8), connectivity=8)
+    if count == 1:
+        return None
+    figures = figures[1:]
+    areas = figures[:, cv2.CC_STAT_AREA]
+    strokes = figures[areas * 500 >= areas.max()]
+    left, top = strokes[:, 0].min(), strokes[:, 1].min()
+    right = (strokes[:, 0] + strokes[:, 2]).max()
+    bottom = (strokes[:, 1] + strokes[:, 3]).max()
+    return int(left), int(top), int(right - left), int(bottom - top)
+
+
+def _views(flat: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """The ways to see a single character, uint8 (1 or 2, 64, 64).
+
+    The first fits the ink. Ink that is small in its picture may also be a mark such as a full stop,
+    whose size and place say what it is: then the second is the picture itself, or of an oblong
+    picture the square around the ink.
+    """
+    left, top, width, height = box
+    views = [_fit(flat[top : top + height, left : left + width])]
+    whole = min(flat.shape)
+    if max(width, height) < _SMALL * whole:
+        x = int(np.clip(left + (width - whole) // 2, 0, flat.shape[1] - whole))
+        y = int(np.clip(top + (height - whole) // 2, 0, flat.shape[0] - whole))
+        views.append(_resize(flat[y : y + whole, x : x + whole], SIZE, SIZE))
+    return np.stack(views)
+
+
+def _fit(ink: np.ndarray) -> np.ndarray:
+    """Puts ink in the middle of a white square, its longer side at 80 % of the square's."""
+    scale = _FILL * SIZE / max(ink.shape)
+    height, width = (max(round(side * scale), 1) for side in ink.shape)
+    square = np.full((SIZE, SIZE), 255, np.uint8)
+    top, left = (SIZE - height) // 2, (SIZE - width) // 2
+    square[top : top + height, left : left + width] = _resize(ink, width, height)
+    return square
+
+
+def _resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    shrinks = width < image.shape[1]
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+
+
+def _rectangle(left: float, top: float, width: float, height: float) -> np.ndarray:
+    right, bottom = left + width, top + height
+    return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)
+
+
+@functools.cache
+def _reader() -> Reader:
+    return Reader()
+
+
+@overload
+def text_detection(image: Source, form: Literal["quad"] = "quad") -> list[list[tuple[float, float]]]: ...
+
+
+@overload
+def text_detection(image: Source, form: Literal["xywh"]) -> list[list[int]]: ...
+
+
+def text_detection(image: Source, form: str = "quad") -> list[list[tuple[float, float]]] | list[list[int]]:
+    """Finds where characters stand: the cells of manuscript paper, else the one character.
+
+    Blank cells are listed too, because no network looks at the picture.
+
+    Args:
+        image: A path, the bytes of a file, or uint8 pixels (H, W) or (H, W, 3) RGB.
+        form: "quad" for the four corners (x, y) of each, clockwise from the top left; "xywh" for the
+            upright box around them: left, top, width and height.
+
+    Returns:
+        The places in reading order; an empty list where there is no ink.
+
+    Raises:
+        ValueError: `form` is unknown, or `image` cannot be decoded or holds several pages.
+    """
+    if form not in ("quad", "xywh"):
+        raise ValueError(f"`form` must be 'quad' or 'xywh'. Received: form={form!r}.")
+    pixels = _decode(image)
+    flat = manuscript.flatten(pixels)
+    grid = manuscript.find(pixels)
+    if grid is not None:
+        inner = geometry.rectify(flat, grid.cells.reshape(-1, 4, 2), 24, margin=-0.15)
+        # Two of 576 pixels may be dust.
+        filled = ((inner < _INK).sum((1, 2)) > 2).reshape(grid.rows, grid.columns)
+        direction = grid.direction or manuscript.guess_direction(grid, filled)
+        quads = [grid.cells[place] for place in manuscript.reading_order(grid, direction)]
+    else:
+        box = _ink_box(flat)
+        quads = [] if box is None else [_rectangle(*box)]
+    if form == "quad":
+        return [[(float(x), float(y)) for x, y in quad] for quad in quads]
+    return [list(cv2.boundingRect(quad)) for quad in quads]
+
+
+def text_recognition(image: Source) -> str:
+    """Reads the text of a picture with the default model: lines joined by line feeds.
+
+    Args:
+        image: A path, the bytes of a file, or uint8 pixels (H, W) or (H, W, 3) RGB.
+
+    Raises:
+        ValueError: `image` cannot be decoded or holds several pages.
+    """
+    return _reader().read(image).text

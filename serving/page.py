@@ -1,0 +1,141 @@
+"""A page that was read: its text, lines, characters and, on manuscript paper, its cells.
+
+`Page.to_dict()` is the JSON contract of `hanzoo read --json`.
+"""
+
+import dataclasses
+from typing import Any
+
+Box = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
+"""Four corners (x, y), clockwise from the top left, in pixels of the image as a person sees it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Character:
+    """One character on the page.
+
+    Attributes:
+        box: Its corners; on manuscript paper those of its cell.
+        text: The character.
+        score: How probable the character is, 0 ... 1.
+        alternatives: Up to five characters with their scores, the best first; the first is `text`.
+    """
+
+    box: Box
+    text: str
+    score: float
+    alternatives: tuple[tuple[str, float], ...] = ()
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """One written row or column, from its first character to its last.
+
+    Attributes:
+        box: The corners of the whole line.
+        text: The characters in reading order; blank cells add nothing.
+        score: The mean of the characters' scores.
+        characters: The characters in reading order.
+    """
+
+    box: Box
+    text: str
+    score: float
+    characters: tuple[Character, ...]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclasses.dataclass(frozen=True)
+class Cells:
+    """The cells of manuscript paper, blank ones too, in reading order."""
+
+    rows: int
+    columns: int
+    cells: tuple[Box, ...]
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Page:
+    """What was read on one image. `print(page)` prints its text.
+
+    Attributes:
+        image: The path as it was given; empty for bytes and arrays.
+        width: Width of the image in pixels.
+        height: Height of the image in pixels.
+        layout: "grid" or "char".
+        direction: "vertical" (columns from right to left) or "horizontal".
+        lines: The lines in reading order.
+        grid: The cells, for `layout` "grid" only.
+    """
+
+    image: str
+    width: int
+    height: int
+    layout: str
+    direction: str
+    lines: tuple[Line, ...]
+    grid: Cells | None = None
+
+    @property
+    def text(self) -> str:
+        """The text of the lines, joined by line feeds."""
+        return "\n".join(line.text for line in self.lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The page in plain Python types: coordinates to 0.1 pixel, scores to 4 decimals."""
+        page: dict[str, Any] = {
+            "image": self.image,
+            "width": self.width,
+            "height": self.height,
+            "layout": self.layout,
+            "direction": self.direction,
+            "text": self.text,
+            "lines": [
+                {
+                    "box": _corners(line.box),
+                    "text": line.text,
+                    "score": _score(line.score),
+                    "characters": [
+                        {
+                            "box": _corners(character.box),
+                            "text": character.text,
+                            "score": _score(character.score),
+                            "alternatives": [[text, _score(score)] for text, score in character.alternatives],
+                        }
+                        for character in line.characters
+                    ],
+                }
+                for line in self.lines
+            ],
+        }
+        if self.grid is not None:
+            page["grid"] = {
+                "rows": self.grid.rows,
+                "columns": self.grid.columns,
+                "cells": [_corners(cell) for cell in self.grid.cells],
+            }
+        return page
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        shape = f" {self.grid.rows} x {self.grid.columns}" if self.grid else ""
+        characters = sum(len(line.characters) for line in self.lines)
+        return (
+            f"<Page {self.image or 'without a name'}: {self.layout}{shape}, {self.direction}, "
+            f"{len(self.lines)} lines, {characters} characters>"
+        )
+
+
+def _corners(box: Box) -> list[list[float]]:
+    return [[round(float(x), 1), round(float(y), 1)] for x, y in box]
+
+
+def _score(score: float) -> float:
+    return round(float(score), 4)

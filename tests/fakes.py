@@ -1,0 +1,86 @@
+"""A stand-in for the network, and pages that it can read.
+
+A character is a filled square, and its side says which one it is. So the tests of the reader need no
+trained model, and know what it must answer.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from zoo import charset
+
+CELL = 60
+"""Side of a cell in pixels."""
+
+# Share of the crop's side that the square takes up; the crop shows 12 % more than the cell.
+SIDES = {"": 0.0, "甲": 0.18, "乙": 0.28, "丙": 0.38, ",": 0.48, "田": 0.8}
+
+
+class FakeSession:
+    """Answers like `serving.runtime.Session`, from the amount of ink."""
+
+    path = Path("fake.tflite")
+
+    def __init__(self, *_: object) -> None:
+        self.batches: list[int] = []
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        crops = inputs["image"]
+        self.batches.append(len(crops))
+        inner = crops[:, 6:-6, 6:-6, 0] < 128  # Without the lines of the sheet.
+        sides = np.sqrt(inner.sum((1, 2))) / crops.shape[1]
+        logits = np.full((len(crops), len(charset.CHARACTERS)), -20, np.float32)
+        for character, side in SIDES.items():
+            index = charset.encode(character)[0] if character else 0
+            logits[:, index] = 10 - 60 * np.abs(sides - side)
+        return {"logits": logits}
+
+
+def preset(folder: Path) -> Path:
+    """Writes the files of a preset whose model is no model; only `FakeSession` takes it."""
+    content = b"a model"
+    folder.mkdir(parents=True)
+    (folder / "model.tflite").write_bytes(content)
+    result = {
+        "temperature": 1.5,
+        "validation": {"writers": {"w06": {"samples": 100, "top1_int8": 0.9712}}},
+        "files": {"model.tflite": {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}},
+    }
+    (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    return folder
+
+
+def write(image: np.ndarray, character: str, left: float, top: float, cell: float = CELL) -> None:
+    """Writes one character in the middle of a cell."""
+    side = round(SIDES[character] * cell * 1.12)
+    x, y = round(left + (cell - side) / 2), round(top + (cell - side) / 2)
+    image[y : y + side, x : x + side] = 0
+
+
+def sheet(rows: list[str], margin: int = 50) -> tuple[np.ndarray, np.ndarray]:
+    """Draws manuscript paper; "_" is a blank cell.
+
+    Returns:
+        uint8 (H, W, 3), and the cells, float32 (rows, columns, 4, 2).
+    """
+    count, columns = len(rows), len(rows[0])
+    height, width = count * CELL + 2 * margin, columns * CELL + 2 * margin
+    image = np.full((height, width, 3), 255, np.uint8)
+    cells = np.zeros((count, columns, 4, 2), np.float32)
+    for row, text in enumerate(rows):
+        for column, character in enumerate(text):
+            left, top = margin + column * CELL, margin + row * CELL
+            cells[row, column] = [
+                [left, top],
+                [left + CELL, top],
+                [left + CELL, top + CELL],
+                [left, top + CELL],
+            ]
+            cv2.rectangle(image, (left, top), (left + CELL, top + CELL), (120, 160, 120), 1)
+            if character != "_":
+                write(image, character, left, top)
+    return image, cells

@@ -1,0 +1,360 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import fakes
+import numpy as np
+import pytest
+from PIL import Image
+
+from serving import cli, draw, ocr, runtime
+from zoo import manuscript
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def hanzoo(tmp_path, monkeypatch, capfd):
+    """Runs the command with a model that needs no training; returns status, stdout and stderr."""
+    monkeypatch.setattr(runtime, "PRESETS", tmp_path / "presets")
+    monkeypatch.setattr(runtime, "Session", fakes.FakeSession)
+    fakes.preset(tmp_path / "presets" / "hanzinet_m")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        try:
+            status = cli.main(arguments)
+        except SystemExit as end:
+            status = end.code
+        output = capfd.readouterr()
+        return status, output.out, output.err
+
+    return run
+
+
+@pytest.fixture
+def character(tmp_path, hanzoo):
+    """Makes a picture of one character, 田 to the stand-in of the network."""
+
+    def make(name="character.png", **options):
+        image = np.full((100, 120, 3), 255, np.uint8)
+        image[20:80, 30:90] = 0
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(image).save(path, **options)
+        return name
+
+    return make
+
+
+def test_the_text_of_one_image_is_printed_alone(hanzoo, character):
+    assert hanzoo("read", character()) == (0, "田\n", "")
+
+
+def test_several_images_get_a_heading_each(hanzoo, character):
+    status, output, errors = hanzoo("read", character("a.png"), character("b.png"))
+    assert (status, errors) == (0, "")
+    assert output == "==> a.png <==\n田\n==> b.png <==\n田\n"
+
+
+def test_json_is_one_object_a_line_in_the_order_given(hanzoo, character):
+    names = [character("b.png"), character("字.png"), "missing.png", character("a.png")]
+    status, output, errors = hanzoo("read", "--json", *names)
+    answers = [json.loads(line) for line in output.splitlines()]
+    assert status == 1
+    assert errors == ""
+    assert [answer["image"] for answer in answers] == names
+    assert set(answers[2]) == {"image", "error"}
+    for answer in (answers[0], answers[1], answers[3]):
+        assert list(answer) == ["image", "width", "height", "layout", "direction", "text", "lines"]
+        assert (answer["width"], answer["height"], answer["layout"]) == (120, 100, "char")
+        assert answer["lines"][0]["characters"][0]["alternatives"][0][0] == "田"
+    assert "字.png" in output
+
+
+def test_options_may_stand_before_and_after_the_images(hanzoo, character):
+    name = character()
+    outputs = {
+        hanzoo("read", "--json", "--layout", "char", name),
+        hanzoo("read", name, "--layout", "char", "--json"),
+        hanzoo("read", name, "--layout=char", "--json"),
+    }
+    assert len(outputs) == 1
+
+
+def test_manuscript_paper_gives_every_cell(hanzoo, tmp_path, monkeypatch):
+    image, cells = fakes.sheet(["甲_", "乙_"])
+    monkeypatch.setattr(manuscript, "find", lambda _: manuscript.Grid(2, 2, cells, "vertical", 1.0))
+    Image.fromarray(image).save(tmp_path / "page.png")
+    status, output, _ = hanzoo("read", "--layout", "grid", "--json", "page.png")
+    answer = json.loads(output)
+    assert status == 0
+    assert answer["text"] == "甲乙"
+    assert answer["direction"] == "vertical"
+    assert answer["grid"]["cells"][2] == cells[0, 0].tolist()
+
+
+def test_unreadable_images_are_named_and_the_others_read(hanzoo, character, tmp_path):
+    good = character()
+    (tmp_path / "broken.png").write_bytes((tmp_path / good).read_bytes()[:60])
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "folder").mkdir()
+    names = ["broken.png", good, "empty.jpg", "folder", "missing.png", good]
+    status, output, errors = hanzoo("read", *names)
+    assert status == 1
+    assert output == f"==> {good} <==\n田\n" * 2
+    lines = errors.splitlines()
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["hanzoo", "broken.png"],
+        ["hanzoo", "empty.jpg"],
+        ["hanzoo", "folder"],
+        ["hanzoo", "missing.png"],
+    ]
+    assert "Traceback" not in errors
+
+
+def test_an_error_is_one_line_that_names_the_image_once(hanzoo):
+    _, _, errors = hanzoo("read", "two\nlines.png")
+    assert errors == "hanzoo: two\\nlines.png: there is no such file; check the path\n"
+    _, output, _ = hanzoo("read", "--json", "two\nlines.png")
+    assert json.loads(output) == {"image": "two\nlines.png", "error": "there is no such file; check the path"}
+
+
+def test_layouts_to_come_say_so_for_each_image(hanzoo, character):
+    status, output, errors = hanzoo("read", "--layout", "lines", character())
+    assert (status, output) == (1, "")
+    assert errors.startswith("hanzoo: character.png: layout 'lines' cannot be read yet")
+
+
+def test_an_error_no_one_foresaw_stops_one_image_only(hanzoo, character, monkeypatch):
+    def fail(flat):
+        if flat.shape[1] != 120:
+            raise ZeroDivisionError("division by zero")
+        return (30, 20, 60, 60)
+
+    monkeypatch.setattr(ocr, "_ink_box", fail)
+    Image.new("L", (50, 50), 255).save("odd.png")
+    good = character()
+    status, output, errors = hanzoo("read", "odd.png", good)
+    assert (status, output) == (1, f"==> {good} <==\n田\n")
+    assert errors == (
+        "hanzoo: odd.png: internal error: ZeroDivisionError: division by zero; --debug shows the traceback\n"
+    )
+    _, _, errors = hanzoo("read", "odd.png", "--debug")
+    assert "Traceback (most recent call last)" in errors
+
+
+def test_pages_of_a_tiff_are_numbered(hanzoo, tmp_path):
+    pages = [Image.fromarray(np.full((80, 60 + 10 * n, 3), 255, np.uint8)) for n in range(3)]
+    pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
+    status, output, _ = hanzoo("read", "--json", "pages.tif")
+    answers = [json.loads(line) for line in output.splitlines()]
+    assert status == 0
+    assert [(answer["image"], answer["page"], answer["width"]) for answer in answers] == [
+        ("pages.tif", 1, 60),
+        ("pages.tif", 2, 70),
+        ("pages.tif", 3, 80),
+    ]
+    _, output, _ = hanzoo("read", "pages.tif")
+    assert output == "==> pages.tif, page 1 <==\n\n==> pages.tif, page 2 <==\n\n==> pages.tif, page 3 <==\n\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["read"],
+        ["read", "--json"],
+        ["read", "a.png", "--layout", "table"],
+        ["read", "a.png", "--layout"],
+        ["read", "a.png", "--jsn"],
+        ["reed", "a.png"],
+        ["list", "extra"],
+    ],
+)
+def test_wrong_options_exit_with_2(hanzoo, arguments):
+    status, output, errors = hanzoo(*arguments)
+    assert (status, output) == (2, "")
+    assert errors
+    assert "Traceback" not in errors
+
+
+def test_help_names_every_option(hanzoo):
+    status, output, _ = hanzoo("read", "--help")
+    assert status == 0
+    for option in ("IMAGE...", "--layout {auto,grid,lines,line,char}", "--json", "--draw DIR", "--debug"):
+        assert option in output
+    assert hanzoo("--help")[0] == 0
+    assert "list" in hanzoo()[1]
+
+
+def test_presets_are_listed_with_their_figures(hanzoo):
+    assert hanzoo("list") == (0, "hanzinet_m  0.00 MB\n  w06: samples 100  top1_int8 0.9712\n", "")
+
+
+def test_a_damaged_model_is_reported_once(hanzoo, character, tmp_path, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr(runtime, "PRESETS", tmp_path / "presets")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "presets" / "hanzinet_m" / "model.tflite").write_bytes(b"changed")
+    status, output, errors = hanzoo("read", character("a.png"), character("b.png"))
+    assert (status, output) == (1, "")
+    assert len(errors.splitlines()) == 1
+    assert "the model is damaged" in errors
+
+
+def test_drawings_get_names_of_their_own(hanzoo, character, tmp_path):
+    names = [character("a.png"), character("a.jpg"), character("more/a.png")]
+    assert hanzoo("read", "--draw", "drawn/here", *names)[0] == 0
+    drawn = tmp_path / "drawn" / "here"
+    assert sorted(path.name for path in drawn.glob("*.png")) == ["a-2.png", "a-3.png", "a.png"]
+    with Image.open(drawn / "a.png") as picture:
+        assert picture.size == (120, 100)
+
+
+def test_without_a_font_the_text_stands_in_a_file(hanzoo, character, tmp_path, monkeypatch):
+    monkeypatch.setattr(draw, "find_font", lambda: None)
+    status, _, errors = hanzoo("read", "--draw", "drawn", character("a.png"), character("b.png"))
+    assert status == 0
+    assert errors.count("no font with Chinese characters") == 1
+    assert sorted(os.listdir(tmp_path / "drawn")) == ["a.png", "a.txt", "b.png", "b.txt"]
+    assert (tmp_path / "drawn" / "a.txt").read_text(encoding="utf-8") == "田\n"
+
+
+def test_a_file_in_place_of_the_folder_to_draw_in_is_a_wrong_option(hanzoo, character, tmp_path):
+    (tmp_path / "drawn").touch()
+    status, output, errors = hanzoo("read", "--draw", "drawn", character())
+    assert (status, output, errors) == (2, "", "hanzoo: --draw drawn: File exists\n")
+
+
+# From here on the command runs in a process of its own, with the stand-in of the network.
+RUN = """
+import sys
+sys.path.insert(0, {tests!r})
+import fakes
+from pathlib import Path
+from serving import cli, runtime
+runtime.PRESETS = Path({presets!r})
+runtime.Session = fakes.FakeSession
+sys.exit(cli.main())
+"""
+
+
+@pytest.fixture
+def command(hanzoo, tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(RUN.format(tests=str(ROOT / "tests"), presets=str(tmp_path / "presets")))
+    return [sys.executable, str(script), "read"]
+
+
+def environment(**changes):
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+        **changes,
+    }
+
+
+def test_output_is_utf8_whatever_the_locale(command, character, tmp_path):
+    for options in ([], ["--json"]):
+        process = subprocess.run(
+            [*command, *options, character()],
+            cwd=tmp_path,
+            env=environment(LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0"),
+            capture_output=True,
+            check=True,
+        )
+        assert "田" in process.stdout.decode("utf-8")
+        assert process.stderr == b""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse names that are not UTF-8")
+def test_a_name_that_is_not_utf8_is_escaped(command, tmp_path):
+    process = subprocess.run(
+        [*command, "--json", b"\xff.png"], cwd=tmp_path, env=environment(), capture_output=True
+    )
+    assert process.returncode == 1
+    assert json.loads(process.stdout)["image"] == "\udcff.png"
+
+
+def test_a_closed_pipe_is_quiet(command, character, tmp_path):
+    process = subprocess.Popen(
+        [*command, "--json", *[character()] * 400],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    errors = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(60) == 128 + signal.SIGPIPE
+    assert errors == b""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_named(command, character, tmp_path):
+    with open("/dev/full", "wb") as full:
+        process = subprocess.run(
+            [*command, character()], cwd=tmp_path, env=environment(), stdout=full, stderr=subprocess.PIPE
+        )
+    assert process.returncode == 1
+    assert process.stderr == b"hanzoo: the output cannot be written: No space left on device\n"
+
+
+def test_interrupting_is_quiet(command, character, tmp_path):
+    process = subprocess.Popen(
+        [*command, "--json", *[character()] * 20_000],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT
+    assert errors == b""
+
+
+def distance(first: str, second: str) -> int:
+    """Levenshtein distance."""
+    row = list(range(len(second) + 1))
+    for i, left in enumerate(first, 1):
+        previous, row[0] = row[0], i
+        for j, right in enumerate(second, 1):
+            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (left != right))
+    return row[-1]
+
+
+def test_the_example_pages_are_read_within_the_bounds(examples):
+    pages = sorted(examples.glob("*.jpg"))
+    if not pages or not runtime.names():
+        pytest.skip("the example pages or the trained model are not built yet")
+    start = time.perf_counter()
+    process = subprocess.run(
+        [sys.executable, "-m", "serving.cli", "read", "--json", *map(str, pages)],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    seconds = time.perf_counter() - start
+    assert seconds < 3 + 2 * len(pages)  # 3 s is promised for one page, on two calm processors.
+    edits = total = 0
+    for page, line in zip(pages, process.stdout.decode().splitlines(), strict=True):
+        truth = "".join(page.with_suffix(".txt").read_text(encoding="utf-8").split())
+        answer = json.loads(line)
+        assert answer["layout"] == "grid"
+        edits += distance(normal(truth), normal(answer["text"]))
+        total += len(truth)
+    assert edits / total <= 0.08  # What the project promises for scans.
+
+
+def normal(text: str) -> str:
+    import unicodedata
+
+    return unicodedata.normalize("NFKC", "".join(text.split()))

@@ -1,0 +1,306 @@
+import io
+import json
+from pathlib import Path
+
+import fakes
+import numpy as np
+import pytest
+from PIL import Image
+
+import serving
+from serving import ocr, runtime
+from serving.images import ImageError
+from serving.ocr import LayoutError, Reader
+from zoo import manuscript
+
+ROWS = ["_甲乙_", "_丙,_", "_乙甲_", "____"]
+
+
+@pytest.fixture
+def reader(tmp_path, monkeypatch):
+    monkeypatch.setattr(runtime, "Session", fakes.FakeSession)
+    return Reader(fakes.preset(tmp_path / "fake"))
+
+
+@pytest.fixture
+def page(monkeypatch):
+    """A page whose cells are known, so that these tests do not hang on finding them."""
+    image, cells = fakes.sheet(ROWS)
+
+    def lay(direction, rows=ROWS):
+        image, cells = fakes.sheet(rows)
+        grid = manuscript.Grid(len(rows), len(rows[0]), cells, direction, 1.0)
+        monkeypatch.setattr(manuscript, "find", lambda _: grid)
+        return image
+
+    lay.image, lay.cells = image, cells
+    return lay
+
+
+def test_columns_are_read_from_right_to_left(reader, page):
+    result = reader.read(page("vertical"))
+    assert result.layout == "grid"
+    assert result.direction == "vertical"
+    assert result.text == "乙，甲\n甲丙乙"
+
+
+def test_rows_are_read_from_left_to_right(reader, page):
+    result = reader.read(page("horizontal"))
+    assert result.text == "甲乙\n丙，\n乙甲"
+
+
+def test_a_sheet_without_gutters_is_read_as_it_is_written(reader, page):
+    down = ["_" * 7 + character * 2 + "_" for character in "甲乙丙乙甲乙丙乙"]
+    assert reader.read(page(None, down)).direction == "vertical"
+    across = ["甲乙丙乙甲乙丙乙", "甲乙______", "________", "________"]
+    assert reader.read(page(None, across)).direction == "horizontal"
+
+
+def test_a_line_reaches_from_its_first_to_its_last_character(reader, page):
+    first = reader.read(page("vertical")).lines[0]
+    left, top, cell = 50 + 2 * fakes.CELL, 50, fakes.CELL
+    assert first.box == (
+        (left, top),
+        (left + cell, top),
+        (left + cell, top + 3 * cell),
+        (left, top + 3 * cell),
+    )
+    across = reader.read(page("horizontal")).lines[0]
+    assert across.box[0] == (50 + cell, 50)
+    assert across.box[2] == (50 + 3 * cell, 50 + cell)
+
+
+def test_blank_cells_inside_a_line_are_left_out(reader, page):
+    result = reader.read(page("horizontal", ["甲_乙"]))
+    assert result.text == "甲乙"
+    assert len(result.lines[0].characters) == 2
+    assert result.lines[0].box[2][0] == 50 + 3 * fakes.CELL
+
+
+def test_every_cell_is_listed_in_reading_order(reader, page):
+    image = page("vertical")
+    grid = reader.read(image).grid
+    assert (grid.rows, grid.columns, len(grid.cells)) == (4, 4, 16)
+    assert grid.cells[0] == tuple(map(tuple, page.cells[0, 3].tolist()))
+    assert grid.cells[1] == tuple(map(tuple, page.cells[1, 3].tolist()))
+    assert grid.cells[-1] == tuple(map(tuple, page.cells[3, 0].tolist()))
+
+
+def test_blank_page_has_no_lines(reader, page):
+    result = reader.read(page("vertical", ["__", "__"]))
+    assert result.text == ""
+    assert result.lines == ()
+    assert len(result.grid.cells) == 4
+
+
+def test_five_alternatives_come_with_scores_and_never_a_blank(reader, page):
+    for line in reader.read(page("vertical")).lines:
+        for character in line.characters:
+            texts = [text for text, _ in character.alternatives]
+            scores = [score for _, score in character.alternatives]
+            assert len(texts) == len(set(texts)) == 5
+            assert all(len(text) == 1 for text in texts)
+            assert (character.text, character.score) == character.alternatives[0]
+            assert scores == sorted(scores, reverse=True)
+            assert sum(scores) <= 1 + 1e-6  # float32
+        assert line.score == pytest.approx(np.mean([character.score for character in line.characters]))
+
+
+def test_temperature_softens_the_scores():
+    logits = np.zeros((1, len(ocr.charset.CHARACTERS)), np.float32)
+    logits[0, 7] = 12
+    scores = [
+        ocr._Recogniser(_Fixed(logits), temperature)(np.zeros((1, 64, 64), np.uint8))[0].alternatives[0][1]
+        for temperature in (1.0, 2.0)
+    ]
+    others = len(ocr.charset.CHARACTERS) - 2
+    assert scores[0] == pytest.approx(np.exp(12) / (np.exp(12) + others), rel=1e-5)  # float32
+    assert scores[1] == pytest.approx(np.exp(6) / (np.exp(6) + others), rel=1e-5)
+
+
+def test_an_overwhelming_blank_leaves_finite_scores():
+    logits = np.zeros((1, len(ocr.charset.CHARACTERS)), np.float32)
+    logits[0, 0] = 1000
+    (reading,) = ocr._Recogniser(_Fixed(logits), 1.0)(np.zeros((1, 64, 64), np.uint8))
+    assert reading.blank
+    assert all(np.isfinite(score) for _, score in reading.alternatives)
+
+
+def test_cells_go_through_the_network_in_batches_of_one_size(reader, page):
+    image = page("horizontal", ["甲乙丙_甲乙丙_甲乙丙_"] * 12)
+    reader.read(image)
+    assert reader._recogniser._session.batches == [ocr.BATCH] * 3
+
+
+def test_a_model_for_other_characters_is_an_error(reader, page):
+    reader._recogniser._session = _Fixed(np.zeros((1, 10), np.float32))
+    with pytest.raises(runtime.ModelError, match="a logit for each"):
+        reader.read(page("vertical", ["甲"]))
+
+
+def test_one_character_is_read_wherever_it_stands(reader):
+    for left, top in ((0, 0), (100, 40), (240, 140)):
+        image = np.full((200, 300), 255, np.uint8)
+        image[top : top + 60, left : left + 60] = 0
+        result = reader.read(image)
+        assert result.layout == "char"
+        assert result.direction == "horizontal"
+        assert result.text == "田"
+        assert result.lines[0].box == result.lines[0].characters[0].box
+        corners = np.array(result.lines[0].box)
+        expected = [[left, top], [left + 60, top], [left + 60, top + 60], [left, top + 60]]
+        assert np.abs(corners - expected).max() <= 2  # Flattening may soften edges by a pixel or two.
+        assert result.grid is None
+
+
+def test_a_small_mark_keeps_its_proportion_when_it_is_the_likelier_reading(reader):
+    image = np.full((200, 200), 255, np.uint8)
+    image[120:156, 20:56] = 0
+    reader._recogniser._session = _Doubtful()
+    assert reader.read(image, layout="char").text == "甲"
+
+
+def test_specks_do_not_stretch_the_box_of_a_character():
+    flat = np.full((200, 200), 255, np.uint8)
+    flat[60:140, 60:140] = 0
+    flat[3, 3] = flat[198, 190] = 0
+    assert ocr._ink_box(flat) == (60, 60, 80, 80)
+
+
+def test_blank_picture_has_no_lines(reader):
+    result = reader.read(np.full((90, 120, 3), 255, np.uint8))
+    assert (result.layout, result.text, result.lines) == ("char", "", ())
+    assert (result.width, result.height) == (120, 90)
+
+
+def test_tiny_and_thin_pictures_are_read_without_an_error(reader):
+    for shape in ((1, 1), (1, 50), (50, 1), (2, 300)):
+        for value in (0, 255):
+            reader.read(np.full(shape, value, np.uint8), layout="char")
+
+
+def test_grid_without_manuscript_paper_is_an_error(reader):
+    with pytest.raises(LayoutError, match="no manuscript paper was found"):
+        reader.read(np.full((100, 100), 255, np.uint8), layout="grid")
+
+
+@pytest.mark.parametrize("layout", ["lines", "line"])
+def test_layouts_to_come_say_so(reader, layout):
+    with pytest.raises(LayoutError, match=f"'{layout}' cannot be read yet; 'grid' reads"):
+        reader.read(np.full((100, 100), 255, np.uint8), layout=layout)
+
+
+def test_unknown_layout_is_an_error(reader):
+    with pytest.raises(ValueError, match="Received: layout='table'"):
+        reader.read(np.full((100, 100), 255, np.uint8), layout="table")
+
+
+def test_a_file_of_several_pages_names_read_pages(reader):
+    data = io.BytesIO()
+    pages = [Image.fromarray(np.full((80, 60 + 10 * n, 3), 255, np.uint8)) for n in range(3)]
+    pages[0].save(data, "TIFF", save_all=True, append_images=pages[1:])
+    with pytest.raises(ValueError, match=r"read_pages.*Received: 3 pages"):
+        reader.read(data.getvalue())
+    assert [page.width for page in reader.read_pages(data.getvalue())] == [60, 70, 80]
+
+
+def test_a_picture_that_cannot_be_decoded_is_an_error(reader):
+    with pytest.raises(ImageError):
+        reader.read(b"no picture")
+
+
+def test_the_model_loads_with_the_first_picture(tmp_path):
+    reader = Reader(tmp_path / "missing")
+    with pytest.raises(runtime.ModelError):
+        reader.read(np.zeros((80, 80), np.uint8), layout="char")
+
+
+def test_the_image_is_named_as_it_was_given(reader, tmp_path):
+    path = tmp_path / "字.png"
+    Image.new("RGB", (80, 80), "white").save(path)
+    assert reader.read(path).image == str(path)
+    assert reader.read(path.read_bytes()).image == ""
+
+
+def test_a_page_becomes_the_json_of_the_contract(reader, page):
+    answer = reader.read(page("vertical")).to_dict()
+    assert list(answer) == ["image", "width", "height", "layout", "direction", "text", "lines", "grid"]
+    assert json.loads(json.dumps(answer)) == answer
+    line = answer["lines"][0]
+    assert list(line) == ["box", "text", "score", "characters"]
+    assert line["box"][0] == [50.0 + 2 * fakes.CELL, 50.0]
+    character = line["characters"][1]
+    assert list(character) == ["box", "text", "score", "alternatives"]
+    assert character["text"] == "，"
+    assert character["alternatives"][0] == ["，", character["score"]]
+    assert round(character["score"], 4) == character["score"]
+    assert list(answer["grid"]) == ["rows", "columns", "cells"]
+    assert len(answer["grid"]["cells"]) == 16
+
+
+def test_a_page_prints_its_text(reader, page):
+    result = reader.read(page("vertical"))
+    assert str(result) == result.text
+    assert repr(result) == "<Page without a name: grid 4 x 4, vertical, 2 lines, 6 characters>"
+
+
+def test_text_detection_lists_quads_or_boxes(page):
+    quads = serving.text_detection(page("vertical"))
+    assert len(quads) == 16
+    left, top, cell = 50 + 3 * fakes.CELL, 50, fakes.CELL
+    assert quads[0] == [(left, top), (left + cell, top), (left + cell, top + cell), (left, top + cell)]
+    boxes = serving.text_detection(page("vertical"), form="xywh")
+    assert boxes[0] == [left, top, cell + 1, cell + 1]  # OpenCV counts the last pixel.
+    with pytest.raises(ValueError, match="Received: form='polygon'"):
+        serving.text_detection(page("vertical"), form="polygon")
+
+
+def test_text_detection_guesses_the_direction_from_the_ink(page):
+    down = ["_" * 7 + character * 2 + "_" for character in "甲乙丙乙甲乙丙乙"]
+    assert serving.text_detection(page(None, down))[0][0] == (50 + 9 * fakes.CELL, 50)
+
+
+def test_text_detection_finds_the_one_character():
+    image = np.full((100, 200), 255, np.uint8)
+    assert serving.text_detection(image) == []
+    image[30:70, 50:90] = 0
+    ((x, y, width, height),) = serving.text_detection(image, form="xywh")
+    assert abs(np.array([x, y, width, height]) - [50, 30, 40, 40]).max() <= 3  # Flattening softens edges.
+
+
+def test_text_recognition_gives_the_text(reader, page, monkeypatch):
+    monkeypatch.setattr(ocr, "_reader", lambda: reader)
+    assert serving.text_recognition(page("vertical")) == "乙，甲\n甲丙乙"
+
+
+def test_a_drawn_sheet_is_found_and_read(reader):
+    rows = ["甲乙丙甲乙丙甲乙丙甲", *["乙丙甲_乙甲丙乙甲丙"] * 6, "丙甲乙_______", "_" * 10, "_" * 10]
+    image, cells = fakes.sheet(rows)
+    result = reader.read(image)
+    assert result.layout == "grid"
+    assert (result.grid.rows, result.grid.columns) == (10, 10)
+    found = np.array(result.grid.cells).reshape(-1, 8)
+    wanted = cells.reshape(-1, 8)
+    distance = np.abs(found[:, None] - wanted[None]).max(2).min(1)
+    assert distance.max() <= 4  # A fifteenth of a cell.
+    assert sum(len(line.characters) for line in result.lines) == sum(len(r.replace("_", "")) for r in rows)
+
+
+class _Fixed:
+    path = Path("fixed.tflite")
+
+    def __init__(self, logits):
+        self.logits = logits
+
+    def run(self, inputs):
+        return {"logits": np.repeat(self.logits, len(inputs["image"]), 0)}
+
+
+class _Doubtful(fakes.FakeSession):
+    """Unsure about a picture full of ink, as the network is about a full stop blown up."""
+
+    def run(self, inputs):
+        logits = super().run(inputs)["logits"]
+        full = logits.argmax(1) == ocr.charset.encode("田")[0]
+        logits[full] /= 10
+        return {"logits": logits}

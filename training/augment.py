@@ -1,0 +1,190 @@
+"""Distorts characters as pens, paper and cameras do.
+
+One call makes one training image. Geometry (affine, perspective and elastic distortion) is a
+single `cv2.remap`, because each resampling costs sharpness and time.
+"""
+
+import dataclasses
+
+import cv2
+import numpy as np
+
+from training.sources import EM
+
+
+@dataclasses.dataclass(frozen=True)
+class Distortion:
+    """How far characters are distorted; each figure is the largest that is drawn.
+
+    Attributes:
+        margin: What a crop shows around its cell, as a share of the cell, as the reader cuts it.
+        rotation: Degrees.
+        shear: Shift of the top against the bottom, in shares of the height.
+        scale: Smallest and largest size of the em square, in shares of the cell.
+        shift: Shift of the character, in shares of the cell.
+        elastic: Local displacement in pixels of the em square.
+        perspective: Displacement of the corners, in shares of the cell.
+    """
+
+    margin: float = 0.06
+    rotation: float = 8.0
+    shear: float = 0.2
+    scale: tuple[float, float] = (0.68, 1.12)
+    shift: float = 0.09
+    elastic: float = 3.2
+    perspective: float = 0.05
+
+
+def cell_image(
+    glyph: np.ndarray | None,
+    neighbour: np.ndarray,
+    rng: np.random.Generator,
+    size: int = 64,
+    distortion: Distortion = Distortion(),  # noqa: B008 (frozen)
+) -> np.ndarray:
+    """Makes the picture of one cell.
+
+    Args:
+        glyph: uint8 (96, 96), dark on white; None for a blank cell.
+        neighbour: A glyph whose strokes may reach in from a neighbouring cell.
+        rng: Where the randomness comes from.
+        size: Side of the picture.
+        distortion: How far to distort.
+
+    Returns:
+        uint8 (size, size), dark ink on light paper.
+    """
+    ink = np.zeros((size, size), np.float32)
+    if glyph is not None:
+        ink = _warp(_change_stroke_width(255 - glyph, rng), rng, size, distortion)
+    if rng.random() < 0.25:
+        ink = np.maximum(ink, _stray_strokes(255 - neighbour, rng, size))
+    ink *= np.float32(rng.uniform(0.35, 1.0))
+    if rng.random() < 0.4:
+        ink *= _smooth_noise(rng, size, 16, 0.45, 1.1)  # Pencil and dry pens skip.
+    if rng.random() < 0.75:
+        ink = np.maximum(ink, _grid_lines(rng, size, distortion.margin))
+    return _photograph(ink, rng, size)
+
+
+def _change_stroke_width(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    draw = rng.random()
+    if draw < 0.25:
+        side = int(rng.integers(2, 5))
+        return cv2.dilate(ink, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    if draw < 0.4:
+        thinner = cv2.erode(ink, np.ones((2, 2), np.uint8))
+        # Strokes that are one pixel wide would vanish: keep a trace of them.
+        return cv2.addWeighted(thinner, 0.7, ink, 0.3, 0)
+    return ink
+
+
+def _warp(ink: np.ndarray, rng: np.random.Generator, size: int, distortion: Distortion) -> np.ndarray:
+    """The ink after one resampling, float32 (size, size) in 0 ... 1."""
+    cell = size / (1 + 2 * distortion.margin)
+    scale = rng.uniform(*distortion.scale)
+    if rng.random() < 0.3:  # A crop that is fitted to the ink, as for a picture of one character.
+        rows, columns = np.flatnonzero(ink.max(1) > 60), np.flatnonzero(ink.max(0) > 60)
+        side = max(np.ptp(rows), np.ptp(columns)) + 1 if len(rows) else 0
+        if side > EM / 3:
+            scale = 0.8 * size / cell * EM / side * rng.uniform(0.92, 1.08)
+            centre = np.array([columns.min() + columns.max(), rows.min() + rows.max()]) / 2
+        else:
+            centre = np.array([EM, EM]) / 2
+    else:
+        centre = np.array([EM, EM]) / 2
+    angle = np.deg2rad(rng.normal(0, distortion.rotation / 2.5))
+    aspect = np.exp(rng.normal(0, 0.08))
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    shear = np.array([[1, rng.normal(0, distortion.shear / 2)], [rng.normal(0, distortion.shear / 4), 1]])
+    forward = rotation @ shear @ np.diag([aspect, 1 / aspect]) * (scale * cell / EM)
+    backward = np.linalg.inv(forward)
+    shift = np.clip(rng.normal(0, distortion.shift / 2, 2), -distortion.shift, distortion.shift) * cell
+    steps = np.arange(size, dtype=np.float32) - np.float32(size / 2 - 0.5)
+    x, y = steps[None] - np.float32(shift[0]), steps[:, None] - np.float32(shift[1])
+    tilt = rng.normal(0, distortion.perspective / 2, 2) * 2 / size
+    depth = (1 + np.float32(tilt[0]) * x + np.float32(tilt[1]) * y).astype(np.float32)
+    map_x = (backward[0, 0] * x + backward[0, 1] * y) / depth + centre[0]
+    map_y = (backward[1, 0] * x + backward[1, 1] * y) / depth + centre[1]
+    coarse = rng.normal(0, 1, (2, *rng.integers(3, 7, 2))).astype(np.float32)
+    strength = rng.uniform(0, distortion.elastic)
+    map_x = map_x.astype(np.float32) + cv2.resize(coarse[0], (size, size), interpolation=cv2.INTER_CUBIC) * strength
+    map_y = map_y.astype(np.float32) + cv2.resize(coarse[1], (size, size), interpolation=cv2.INTER_CUBIC) * strength
+    step = EM / (scale * cell)  # How many source pixels one target pixel covers.
+    if step > 1.2:
+        ink = cv2.GaussianBlur(ink, (0, 0), 0.4 * step)
+    warped = cv2.remap(ink, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    warped = warped.astype(np.float32) / 255
+    return np.minimum(warped * np.float32(rng.uniform(1.0, 1.6)), 1)
+
+
+def _stray_strokes(ink: np.ndarray, rng: np.random.Generator, size: int) -> np.ndarray:
+    """Strokes of a neighbouring character that reach over the edge of the crop."""
+    small = cv2.resize(ink, (size - 8, size - 8), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    stray = np.zeros((size, size), np.float32)
+    reach = int(rng.integers(3, 11))
+    if rng.random() < 0.5:
+        strip = small[-reach:] if rng.random() < 0.5 else small[:reach]
+        target = stray[:reach, 4:-4] if rng.random() < 0.5 else stray[-reach:, 4:-4]
+    else:
+        strip = small[:, -reach:] if rng.random() < 0.5 else small[:, :reach]
+        target = stray[4:-4, :reach] if rng.random() < 0.5 else stray[4:-4, -reach:]
+    target[:] = strip
+    return stray
+
+
+def _grid_lines(rng: np.random.Generator, size: int, margin: float) -> np.ndarray:
+    """What the printed lines of a sheet leave in the crop of a cell."""
+    lines = np.zeros((size, size), np.float32)
+    edge = margin / (1 + 2 * margin) * size
+    darkness = float(rng.uniform(0.08, 0.75))
+    tilt = float(rng.normal(0, 0.012)) * size
+    for side in range(4):
+        if rng.random() < 0.15:
+            continue
+        place = edge + float(rng.normal(0, 1.6))
+        for _ in range(2 if rng.random() < 0.15 else 1):
+            near = place if side % 2 == 0 else size - 1 - place
+            start, end = ((0, near - tilt), (size, near + tilt))
+            if side >= 2:
+                start, end = start[::-1], end[::-1]
+            _draw_line(lines, start, end, darkness, 1 if rng.random() < 0.75 else 2)
+            place -= float(rng.uniform(2, 5))
+    if rng.random() < 0.1:
+        middle, faint = size / 2 + float(rng.normal(0, 1)), darkness * 0.6
+        for offset in range(0, size, 6):
+            _draw_line(lines, (offset, middle), (offset + 3, middle), faint, 1)
+            _draw_line(lines, (middle, offset), (middle, offset + 3), faint, 1)
+    return lines
+
+
+def _draw_line(
+    picture: np.ndarray, start: tuple[float, float], end: tuple[float, float], darkness: float, width: int
+) -> None:
+    fixed = [(int(round(x * 16)), int(round(y * 16))) for x, y in (start, end)]
+    cv2.line(picture, fixed[0], fixed[1], darkness, width, cv2.LINE_AA, 4)
+
+
+def _smooth_noise(rng: np.random.Generator, size: int, cells: int, low: float, high: float) -> np.ndarray:
+    return cv2.resize(rng.uniform(low, high, (cells, cells)).astype(np.float32), (size, size))
+
+
+def _photograph(ink: np.ndarray, rng: np.random.Generator, size: int) -> np.ndarray:
+    """Ink on paper as a camera or a scanner brings it: uneven light, blur, noise, compression."""
+    if rng.random() < 0.3:
+        side = int(rng.integers(26, size))
+        ink = cv2.resize(cv2.resize(ink, (side, side), interpolation=cv2.INTER_AREA), (size, size))
+    if rng.random() < 0.5:
+        ink = cv2.GaussianBlur(ink, (0, 0), float(rng.uniform(0.3, 1.1)))
+    paper = float(rng.uniform(225, 256))
+    picture = paper * (1 - ink)
+    if rng.random() < 0.3:
+        picture *= _smooth_noise(rng, size, 2, 0.88, 1.02)
+    if rng.random() < 0.8:
+        picture += rng.standard_normal((size, size), np.float32) * np.float32(rng.uniform(0.5, 9))
+    image = np.clip(picture, 0, 255).astype(np.uint8)
+    if rng.random() < 0.15:
+        quality = int(rng.integers(30, 90))
+        _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+    return image

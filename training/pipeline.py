@@ -1,0 +1,87 @@
+"""Characters become batches: balance, augment, batch, as `tf.data`."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+from training import augment
+from training.sources import Glyphs
+from zoo import charset
+
+_FREQUENT = "、。，「」：；？！（）…—"
+
+
+@dataclasses.dataclass(frozen=True)
+class CellSampler:
+    """Draws pictures of cells with their labels, class by class.
+
+    A class is drawn in proportion to the square root of its samples, so that the rare ones are
+    seen, and the punctuation that fills pages is seen more often. The same seed and step give the
+    same batch.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    shares: np.ndarray
+    batch_size: int
+    blank_share: float
+    seed: int
+
+    @classmethod
+    def of(
+        cls, sources: Sequence[Glyphs], batch_size: int, real_weight: float, blank_share: float, seed: int
+    ) -> "CellSampler":
+        """Joins sources; a sample of a real hand counts `real_weight` times one of a font."""
+        labels = np.concatenate([source.labels for source in sources])
+        weights = np.concatenate(
+            [np.full(len(source.labels), real_weight if source.real else 1.0) for source in sources]
+        )
+        totals = np.bincount(labels, weights, minlength=len(charset.CHARACTERS))
+        shares = weights / np.sqrt(totals[labels])
+        frequent = charset.encode(_FREQUENT)
+        shares[np.isin(labels, frequent)] *= 3
+        return cls(
+            images=np.concatenate([source.images for source in sources]),
+            labels=labels,
+            shares=np.cumsum(shares / shares.sum()),
+            batch_size=batch_size,
+            blank_share=blank_share,
+            seed=seed,
+        )
+
+    def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """The batch of a step: uint8 (batch, 64, 64, 1) and int32 (batch,)."""
+        rng = np.random.default_rng([self.seed, int(step)])
+        last = len(self.shares) - 1
+        chosen = np.minimum(np.searchsorted(self.shares, rng.random((2, self.batch_size))), last)
+        blank = rng.random(self.batch_size) < self.blank_share
+        pictures = [
+            augment.cell_image(None if empty else self.images[index], self.images[other], rng)
+            for index, other, empty in zip(*chosen, blank, strict=True)
+        ]
+        labels = np.where(blank, 0, self.labels[chosen[0]]).astype(np.int32)
+        return np.stack(pictures)[..., None], labels
+
+
+def train_batches(sampler: CellSampler, first_step: int, steps: int) -> tf.data.Dataset:
+    """The batches of `steps` steps from `first_step` on, made in the background."""
+    side, count = 64, sampler.batch_size
+
+    def make(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        images, labels = tf.numpy_function(sampler.batch, [step], [tf.uint8, tf.int32], stateful=False)
+        return tf.ensure_shape(images, (count, side, side, 1)), tf.ensure_shape(labels, (count,))
+
+    steps_of_run = tf.data.Dataset.range(first_step, first_step + steps)
+    return steps_of_run.map(make, num_parallel_calls=2).prefetch(8)
+
+
+def clean_cells(source: Glyphs, size: int = 64, margin: float = 0.06) -> np.ndarray:
+    """The undistorted cells of a source, as the reader cuts them: uint8 (n, size, size, 1)."""
+    em = source.images.shape[1]
+    edge = round(em * margin)
+    framed = np.pad(source.images, ((0, 0), (edge, edge), (edge, edge)), constant_values=255)
+    cells = [cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA) for image in framed]
+    return np.stack(cells)[..., None]

@@ -1,0 +1,155 @@
+"""Where characters come from: files of real handwriting and fonts.
+
+A source is read whole into `Glyphs`: every character on an em square of its own, dark on light,
+in its natural size and place, so that a full stop stays small and low.
+"""
+
+import dataclasses
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from fontTools import ttLib
+from PIL import Image, ImageDraw, ImageFont
+
+from zoo import charset
+
+EM = 96
+"""Side of the em square of a glyph in pixels."""
+
+_FILL = 0.8  # A writer's ordinary character takes up this much of the em square.
+
+
+@dataclasses.dataclass(frozen=True)
+class Glyphs:
+    """Characters of one writer or font.
+
+    Attributes:
+        writer: Who wrote them: the name of the file.
+        images: uint8 (n, 96, 96), dark ink on white.
+        labels: int32 (n,), ids of `zoo.charset`.
+        real: Whether a hand wrote them, as opposed to a font.
+    """
+
+    writer: str
+    images: np.ndarray
+    labels: np.ndarray
+    real: bool
+
+
+def _class_of(label: str) -> int | None:
+    """The id of a label that is written as the character of its class, else None.
+
+    NFKC also folds ① into 1 and ² into 2; those look different and must not be trained as one.
+    """
+    if len(label) != 1 or not charset.supports(label):
+        return None
+    plain = charset.normalise(label)
+    same_shape = label == plain or "\u2e80" <= label <= "\u2fdf" or label >= "\u3400"
+    folded = "\u3200" <= label <= "\u33ff" or "\ufe4d" <= label <= "\ufe6f" or "\uff5f" <= label
+    return charset.encode(label)[0] if same_shape and not folded else None
+
+
+def read_hand(path: Path) -> Glyphs:
+    """Reads a file of one writer's characters.
+
+    Args:
+        path: A `.npz` file with `images`, uint8 (n, 96, 96), cropped to the ink and centred;
+            `labels`, str (n,); `bbox`, (n, 4), x0 y0 x1 y1 of the ink on the sheet that it was
+            cut from; `canvas`, (rows, columns) of that sheet.
+
+    Raises:
+        ValueError: The file lacks one of the arrays.
+    """
+    with np.load(path, allow_pickle=False) as data:
+        missing = {"images", "labels", "bbox", "canvas"} - set(data.files)
+        if missing:
+            raise ValueError(f"{path}: must hold images, labels, bbox and canvas. Missing: {sorted(missing)}.")
+        images, names, boxes, canvas = data["images"], data["labels"], data["bbox"], data["canvas"]
+    classes = [_class_of(str(name)) for name in names]
+    chosen = [index for index, label in enumerate(classes) if label is not None]
+    sides = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    chinese = np.array([name >= "\u4e00" and name <= "\u9fff" for name in names.astype(str)])
+    scale = _FILL * EM / float(np.median(sides[chinese] if chinese.any() else sides))
+    middle = np.array([canvas[1], canvas[0]], np.float32) / 2
+    placed = np.stack([_place(images[index], boxes[index], middle, scale) for index in chosen])
+    labels = np.array([classes[index] for index in chosen], np.int32)
+    return Glyphs(path.stem, placed, labels, real=True)
+
+
+def _place(image: np.ndarray, box: np.ndarray, middle: np.ndarray, scale: float) -> np.ndarray:
+    """Puts the ink of a cropped character back to its size and place on the em square."""
+    rows, columns = np.nonzero(image < 250)
+    square = np.full((EM, EM), 255, np.uint8)
+    if not len(rows):
+        return square
+    ink = image[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    size = np.clip((box[2:] - box[:2]) * scale, 3, EM - 2)
+    width, height = (int(round(float(value))) for value in size)
+    offset = ((box[:2] + box[2:]) / 2 - middle) * scale
+    left, top = np.clip(EM / 2 + offset - size / 2, 0, EM - size).round().astype(int)
+    resized = Image.fromarray(ink).resize((width, height), Image.Resampling.BOX)
+    square[top : top + height, left : left + width] = np.asarray(resized)
+    return square
+
+
+def open_font(path: Path, size: int = EM) -> tuple[ImageFont.FreeTypeFont, frozenset[int]]:
+    """Opens a TrueType, OpenType or WOFF2 font: the font at `size` pixels, and its code points."""
+    with ttLib.TTFont(path, fontNumber=0, lazy=True) as font:
+        covered = frozenset(font.getBestCmap())
+        if font.flavor is None:
+            return ImageFont.truetype(str(path), size), covered
+        font.flavor = None  # FreeType reads the bare tables.
+        plain = io.BytesIO()
+        font.save(plain)
+    plain.seek(0)
+    return ImageFont.truetype(plain, size), covered
+
+
+def draw_character(font: ImageFont.FreeTypeFont, character: str) -> np.ndarray:
+    """Draws one character, its em square fitted to the picture, as uint8 (size, size), dark on white."""
+    size = int(font.size)
+    image = Image.new("L", (size, size), 255)
+    ascent, descent = font.getmetrics()
+    width = font.getlength(character)
+    top = (size - (ascent + descent)) / 2
+    ImageDraw.Draw(image).text(((size - width) / 2, top), character, fill=0, font=font)
+    return np.asarray(image)
+
+
+def read_font(paths: Path | Iterable[Path]) -> Glyphs:
+    """Draws every character of the charset that a font holds.
+
+    Args:
+        paths: The font's file, or the files of a font that is cut into slices of code points.
+
+    Raises:
+        ValueError: The font holds no character of the charset.
+    """
+    files = [paths] if isinstance(paths, Path) else sorted(paths)
+    vertical = {"「": "﹁", "」": "﹂", "『": "﹃", "』": "﹄", "(": "︵", ")": "︶", "—": "︱"}
+    images, labels = [], []
+    seen: set[str] = set()
+    for file in files:
+        font, covered = open_font(file)
+        for index, character in enumerate(charset.CHARACTERS):
+            forms = [character, vertical.get(character, ""), _wide(character)] if character else []
+            for form in forms:
+                if not form or form in seen or ord(form) not in covered:
+                    continue
+                image = draw_character(font, form)
+                if (image < 128).sum() >= 4:  # An empty glyph stands for a missing one.
+                    seen.add(form)
+                    images.append(image)
+                    labels.append(index)
+    if not images:
+        raise ValueError(f"A font must hold characters of the charset. Received: {[str(f) for f in files]}.")
+    return Glyphs(files[0].stem, np.stack(images), np.array(labels, np.int32), real=False)
+
+
+def _wide(character: str) -> str:
+    """The full-width form of an ASCII punctuation mark, as it stands in a cell."""
+    if len(character) == 1 and "!" <= character <= "~" and not character.isalnum():
+        return chr(ord(character) + 0xFEE0)
+    return ""
