@@ -45,8 +45,7 @@ def read(
 
     Args:
         images: The images, in the order in which they are read.
-        layout: What is on them: manuscript paper (grid) or one character (char); auto finds out. Free
-            lines and pages (line, lines) cannot be read yet.
+        layout: Manuscript paper (grid), one character (char), or find out (auto). No lines yet.
         json: Print one JSON object per image, one per line.
         draw: Folder to draw each page in, with its cells and its text, as NAME.png.
         debug: Show the traceback of an error.
@@ -117,10 +116,11 @@ def _explain(error: Exception, name: str, debug: bool) -> str:
     """The error in words; those that no one foresaw say so."""
     from serving import images
     from serving.ocr import LayoutError
+    from serving.runtime import ModelError
 
     if debug:
         traceback.print_exception(error)
-    if isinstance(error, images.ImageError | LayoutError):
+    if isinstance(error, images.ImageError | LayoutError | ModelError):
         # Whoever shows the error shows the name of the image too.
         return str(error).removeprefix(f"{images._printable(name)}: ")
     if isinstance(error, OSError):

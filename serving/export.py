@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,10 @@ def tflite_int8(model: keras.Model, samples: Iterable[np.ndarray]) -> bytes:
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.uint8
         try:
-            return converter.convert()
+            with warnings.catch_warnings():
+                # The calibration inside the converter warns of its own interpreter.
+                warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter")
+                return converter.convert()
         except Exception as error:
             raise RuntimeError(f"{model.name} cannot become an integer TFLite file: {error}") from error
 

@@ -9,12 +9,12 @@ settings of Pillow belong to the whole process, and other threads rely on them.
 """
 
 import dataclasses
+import enum
 import io
 import os
 import re
 import stat
 import struct
-import unicodedata
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
@@ -150,7 +150,7 @@ def _printable(name: str) -> str:
     """The name on one line, whatever characters the file system let it have."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in unicodedata.normalize("NFC", name)
+        for character in name
     )
 
 
@@ -283,7 +283,7 @@ def _walk(data: bytes) -> tuple[str, list[_Sheet]]:
     for start in (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"RIFF"):
         if start.startswith(data):
             _ends_early(data, len(start) + 1, exact=False)
-    raise ImageError(f"this is {_other(data)}; save it as {_FORMATS}")
+    raise ImageError(f"this is {_other(data)}")
 
 
 # What people hand in instead, by how it starts.
@@ -312,15 +312,15 @@ def _other(data: bytes) -> str:
     start = data[:1000]
     for pattern, name in _OTHERS:
         if re.match(pattern, start, re.DOTALL | re.IGNORECASE):
-            return name + ", which hanzoo does not read"
+            return f"{name}, which hanzoo does not read; save it as {_FORMATS}"
     try:
         # A character may be cut in two at the end of the excerpt.
         text = start.decode("utf-8") if len(data) <= 1000 else start.decode("utf-8", "ignore")
     except UnicodeDecodeError:
         text = "\0"
     if all(character.isprintable() or character.isspace() for character in text) and "\0" not in text:
-        return "text, not an image"
-    return f"no image that hanzoo knows (it starts with {start[:4].hex(' ')})"
+        return f"text, not an image; give the image itself, as {_FORMATS}"
+    return f"no image that hanzoo knows (it starts with {start[:4].hex(' ')}); save it as {_FORMATS}"
 
 
 def _ends_early(data: bytes, expected: int, exact: bool = True) -> NoReturn:
@@ -421,7 +421,7 @@ def _png_chunk(name: bytes, content: bytes) -> bytes:
 
 # ------------------------------------------------------------------------------------------- JPEG
 
-_JPEG_END_OF_SCAN = re.compile(rb"\xff+[^\0\xff\xd0-\xd7]", re.DOTALL)
+_JPEG_MARKER = re.compile(rb"\xff+[^\0\xff\xd0-\xd7]", re.DOTALL)
 _JPEG_FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
 _JPEG_OTHER_FRAMES = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF})
 
@@ -438,12 +438,10 @@ def _jpeg(data: bytes) -> _Sheet:
     while True:
         number += 1
         _check_parts(number)
-        marker = _JPEG_END_OF_SCAN.match(data, position)
+        # Some cameras leave a few bytes between segments; every decoder skips them.
+        marker = _JPEG_MARKER.search(data, position)
         if marker is None:
-            _require(data, position + 2)
-            if data[position] == data[position + 1] == 0xFF:  # fill bytes up to the end of the file
-                _ends_early(data, len(data) + 1, exact=False)
-            _damaged(f"the JPEG is damaged at byte {position:,}")
+            _ends_early(data, len(data) + 2, exact=False)
         start = marker.end() - 2
         code = data[start + 1]
         if code == 0xD9:
@@ -475,7 +473,7 @@ def _jpeg(data: bytes) -> _Sheet:
                 _damaged("the JPEG has no header")
             if scans > _MAX_SCANS:
                 _damaged(f"the JPEG has more than {_MAX_SCANS} scans")
-            stop = _JPEG_END_OF_SCAN.search(data, end)
+            stop = _JPEG_MARKER.search(data, end)
             if stop is None:
                 _ends_early(data, len(data) + 2, exact=False)
             end = stop.start()
@@ -565,13 +563,54 @@ def _bmp(data: bytes) -> _Sheet:
 
 # ------------------------------------------------------------------------------------------- TIFF
 
+
+class _Tag(enum.IntEnum):
+    """The tags of TIFF that pixels need, by the names of its specification."""
+
+    NEW_SUBFILE_TYPE = 254
+    IMAGE_WIDTH = 256
+    IMAGE_LENGTH = 257
+    BITS_PER_SAMPLE = 258
+    COMPRESSION = 259
+    PHOTOMETRIC = 262
+    FILL_ORDER = 266
+    STRIP_OFFSETS = 273
+    ORIENTATION = 274
+    SAMPLES_PER_PIXEL = 277
+    ROWS_PER_STRIP = 278
+    STRIP_BYTE_COUNTS = 279
+    PLANAR_CONFIGURATION = 284
+    T4_OPTIONS = 292
+    T6_OPTIONS = 293
+    PREDICTOR = 317
+    COLOR_MAP = 320
+    TILE_WIDTH = 322
+    TILE_LENGTH = 323
+    TILE_OFFSETS = 324
+    TILE_BYTE_COUNTS = 325
+    EXTRA_SAMPLES = 338
+    SAMPLE_FORMAT = 339
+    JPEG_TABLES = 347
+    YCBCR_SUBSAMPLING = 530
+
+
+_TAGS = frozenset(_Tag)
 _TIFF_TYPES = {1: "B", 3: "H", 4: "I", 7: "B", 13: "I"}
-_TIFF_TAGS = frozenset(
-    [254, 256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 292, 293, 317, 320]
-    + [322, 323, 324, 325, 338, 339, 347, 530]
-)  # fmt: skip
 # None, CCITT run lengths, groups 3 and 4, LZW, JPEG, Deflate, PackBits, Deflate by its older number.
 _TIFF_COMPRESSIONS = frozenset([1, 2, 3, 4, 5, 7, 8, 32773, 32946])
+
+# Positions and lengths may need 32 bits.
+_TIFF_LONG = frozenset([_Tag.STRIP_OFFSETS, _Tag.STRIP_BYTE_COUNTS, _Tag.TILE_OFFSETS, _Tag.TILE_BYTE_COUNTS])
+# What a decoder may need and nothing here depends on.
+_TIFF_OPTIONS = (
+    _Tag.FILL_ORDER,
+    _Tag.T4_OPTIONS,
+    _Tag.T6_OPTIONS,
+    _Tag.PREDICTOR,
+    _Tag.EXTRA_SAMPLES,
+    _Tag.JPEG_TABLES,
+    _Tag.YCBCR_SUBSAMPLING,
+)
 
 _Tags = dict[int, tuple[int, ...]]
 
@@ -592,7 +631,7 @@ def _tiff(data: bytes) -> list[_Sheet]:
         try:
             tags, offset = _directory(data, order, offset)
             # Bit 0 marks a reduced copy of another page, bit 2 a mask.
-            if not tags.get(254, (0,))[0] & 0b101:
+            if not tags.get(_Tag.NEW_SUBFILE_TYPE, (0,))[0] & 0b101:
                 sheets.append(_tiff_page(data, order, tags))
         except ImageError as error:
             if len(seen) == 1:
@@ -614,10 +653,10 @@ def _directory(data: bytes, order: str, offset: int) -> tuple[_Tags, int]:
     tags: _Tags = {}
     for position in range(offset + 2, end, 12):
         tag, kind, length = struct.unpack_from(order + "HHI", data, position)
-        if tag not in _TIFF_TAGS or tag in tags:
+        if tag not in _TAGS or tag in tags:
             continue
         if kind not in _TIFF_TYPES or not 0 < length <= _MAX_VALUES:
-            _damaged(f"the TIFF is damaged: tag {tag} has {length:,} values of type {kind}")
+            _damaged(f"the TIFF is damaged: {_Tag(tag).name} has {length:,} values of type {kind}")
         code = f"{order}{length}{_TIFF_TYPES[kind]}"
         size = struct.calcsize(code)
         where = position + 8
@@ -632,14 +671,14 @@ def _tiff_page(data: bytes, order: str, tags: _Tags) -> _Sheet:
     def one(tag: int, default: int) -> int:
         return tags.get(tag, (default,))[0]
 
-    width, height = one(256, 0), one(257, 0)
+    width, height = one(_Tag.IMAGE_WIDTH, 0), one(_Tag.IMAGE_LENGTH, 0)
     _check_size(width, height)
-    compression = one(259, 1)
+    compression = one(_Tag.COMPRESSION, 1)
     if compression not in _TIFF_COMPRESSIONS:
         _unsupported(f"TIFF compression {compression}", "TIFF with LZW or Deflate, or as PNG")
-    samples, planes = one(277, 1), one(284, 1)
-    photometric = one(262, 2 if samples >= 3 else 0)
-    bits = tags.get(258, (1,))
+    samples, planes = one(_Tag.SAMPLES_PER_PIXEL, 1), one(_Tag.PLANAR_CONFIGURATION, 1)
+    photometric = one(_Tag.PHOTOMETRIC, 2 if samples >= 3 else 0)
+    bits = tags.get(_Tag.BITS_PER_SAMPLE, (1,))
     if len(bits) == 1:
         bits *= min(samples, 7)
     if (
@@ -647,7 +686,7 @@ def _tiff_page(data: bytes, order: str, tags: _Tags) -> _Sheet:
         or len(bits) != samples
         or len(set(bits)) > 1
         or bits[0] not in (1, 2, 4, 8, 16)
-        or set(tags.get(339, (1,))) != {1}
+        or set(tags.get(_Tag.SAMPLE_FORMAT, (1,))) != {1}
         or photometric not in (0, 1, 2, 3, 5, 6)
         or (photometric == 6 and compression != 7)
         or (planes == 2 and bits[0] != 8)
@@ -660,36 +699,37 @@ def _tiff_page(data: bytes, order: str, tags: _Tags) -> _Sheet:
     # Pillow does not turn round 16-bit scans that count from white to black.
     negative = photometric == 0 and bits[0] == 16
     page = {
-        256: (width,),
-        257: (height,),
-        258: bits,
-        259: (compression,),
-        262: (1 if negative else photometric,),
-        277: (samples,),
-        284: (planes,),
+        _Tag.IMAGE_WIDTH: (width,),
+        _Tag.IMAGE_LENGTH: (height,),
+        _Tag.BITS_PER_SAMPLE: bits,
+        _Tag.COMPRESSION: (compression,),
+        _Tag.PHOTOMETRIC: (1 if negative else photometric,),
+        _Tag.SAMPLES_PER_PIXEL: (samples,),
+        _Tag.PLANAR_CONFIGURATION: (planes,),
         **_tiff_pieces(data, tags, width, height, compression, sum(bits), samples if planes == 2 else 1),
     }
-    for tag in (266, 292, 293, 317, 338, 347, 530):
+    for tag in _TIFF_OPTIONS:
         if tag in tags:
+            if max(tags[tag]) > (0xFF if tag == _Tag.JPEG_TABLES else 0xFFFF):
+                _damaged(f"the TIFF is damaged: a value of {tag.name} is too large")
             page[tag] = tags[tag]
     if photometric == 3:
-        page[320] = tags.get(320, ())
-        if len(page[320]) != 3 << bits[0]:
+        page[_Tag.COLOR_MAP] = tags.get(_Tag.COLOR_MAP, ())
+        if len(page[_Tag.COLOR_MAP]) != 3 << bits[0]:
             _damaged("the TIFF has no palette")
-    orientation = one(274, 1)
-    at = len(data) + len(data) % 2
-    start = struct.pack(order + "2sHI", data[:2], 42, at)
-    parts: list[bytes | memoryview] = [
-        start,
-        memoryview(data)[8:],
-        b"\0" * (len(data) % 2),
-        _written(page, order, at),
-    ]
+    orientation = one(_Tag.ORIENTATION, 1)
+    padding = b"\0" * (len(data) % 2)  # a directory stands at an even byte
+    at = len(data) + len(padding)
     return _Sheet(
         TiffImagePlugin.TiffImageFile,
         width,
         height,
-        parts,
+        [
+            struct.pack(order + "2sHI", data[:2], 42, at),
+            memoryview(data)[8:],
+            padding,
+            _written(page, order, at),
+        ],
         orientation if orientation in _TURNS else 1,
         negative,
     )
@@ -699,19 +739,20 @@ def _tiff_pieces(
     data: bytes, tags: _Tags, width: int, height: int, compression: int, bits: int, planes: int
 ) -> _Tags:
     """The tags that say where the strips or tiles of a page lie, checked and completed."""
-    if 322 in tags:
-        across, down = tags[322][0], tags.get(323, (0,))[0]
+    if _Tag.TILE_WIDTH in tags:
+        across, down = tags[_Tag.TILE_WIDTH][0], tags.get(_Tag.TILE_LENGTH, (0,))[0]
         _check_size(across, down)
-        offsets, lengths = tags.get(324, tags.get(273, ())), tags.get(325, tags.get(279, ()))
+        offsets = tags.get(_Tag.TILE_OFFSETS, tags.get(_Tag.STRIP_OFFSETS, ()))
+        lengths = tags.get(_Tag.TILE_BYTE_COUNTS, tags.get(_Tag.STRIP_BYTE_COUNTS, ()))
         number = -(-width // across) * -(-height // down) * planes
-        names = (324, 325)
-        layout: _Tags = {322: (across,), 323: (down,)}
+        names = (_Tag.TILE_OFFSETS, _Tag.TILE_BYTE_COUNTS)
+        layout: _Tags = {_Tag.TILE_WIDTH: (across,), _Tag.TILE_LENGTH: (down,)}
     else:
-        across, down = width, min(max(tags.get(278, (height,))[0], 1), height)
-        offsets, lengths = tags.get(273, ()), tags.get(279, ())
+        across, down = width, min(max(tags.get(_Tag.ROWS_PER_STRIP, (height,))[0], 1), height)
+        offsets, lengths = tags.get(_Tag.STRIP_OFFSETS, ()), tags.get(_Tag.STRIP_BYTE_COUNTS, ())
         number = -(-height // down) * planes
-        names = (273, 279)
-        layout = {278: (down,)}
+        names = (_Tag.STRIP_OFFSETS, _Tag.STRIP_BYTE_COUNTS)
+        layout = {_Tag.ROWS_PER_STRIP: (down,)}
     if len(offsets) < number:
         _damaged(f"the TIFF lists {len(offsets):,} of the {number:,} pieces of a page")
     offsets = offsets[:number]
@@ -720,7 +761,7 @@ def _tiff_pieces(
         # each plane may hold fewer rows.
         row = -(-across * bits // planes // 8)
         rows = [down] * (number // planes)
-        if 322 not in tags:
+        if _Tag.TILE_WIDTH not in tags:
             rows[-1] = height - (len(rows) - 1) * down
         lengths = tuple(row * count for count in rows) * planes
     elif not lengths and number == 1:
@@ -745,8 +786,7 @@ def _written(tags: _Tags, order: str, offset: int) -> bytes:
     values = b""
     after = offset + 2 + 12 * len(tags) + 4
     for tag in sorted(tags):
-        # JPEG tables (347) are bytes; positions and sizes may need 32 bits.
-        kind = 7 if tag == 347 else 4 if tag in (256, 257, 273, 278, 279, 292, 293, 322, 323, 324, 325) else 3
+        kind = 7 if tag == _Tag.JPEG_TABLES else 4 if tag in _TIFF_LONG else 3
         content = struct.pack(f"{order}{len(tags[tag])}{_TIFF_TYPES[kind]}", *tags[tag])
         entries.append(struct.pack(order + "HHI", tag, kind, len(tags[tag])))
         if len(content) <= 4:
@@ -767,5 +807,5 @@ def _orientation(exif: bytes) -> int:
         tags, _ = _directory(exif, order, offset)
     except ImageError:
         return 1
-    orientation = tags.get(274, (1,))[0]
+    orientation = tags.get(_Tag.ORIENTATION, (1,))[0]
     return orientation if orientation in _TURNS else 1

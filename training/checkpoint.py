@@ -28,7 +28,7 @@ def load(path: Path, model: keras.Model) -> int:
         return 0
     variables = _variables(model)
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
             arrays = [data[f"v{index}"] for index in range(len(data.files) - 1)]
             epoch = int(data["epoch"])
     except Exception as error:

@@ -161,7 +161,8 @@ def phone(image: np.ndarray, rng: np.random.Generator, strength: float = 0.4) ->
     scale = _scale(warp, image.shape[1], image.shape[0])
     if scale < 0.8:  # The remap below would skip pixels.
         image = cv2.GaussianBlur(image, (0, 0), 0.4 / scale)
-    page = cv2.remap(image, *cv2.split(source), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    map_x, map_y = cv2.split(source)
+    page = cv2.remap(image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     table = _table(warp.width, warp.height, rng, _thrown_shadow(inside, rng))
     picture = _defocus(cv2.blendLinear(page, table, inside, 1 - inside), rng, strength)
     grain = rng.standard_normal((warp.height, warp.width), np.float32) * np.float32(

@@ -547,7 +547,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--level", choices=["flat", *photograph.LEVELS], help="default: all in turn")
     options = parser.parse_args(arguments)
     lines = [line for line in options.text.read_text(encoding="utf-8").split("\n") if line.strip()]
-    hands = [(font.stem, glyphs.FontHand(font)) for font in options.fonts]
+    hands = [(font.stem, glyphs.FontHand(font, 128)) for font in options.fonts]
     levels = [options.level] if options.level else ["flat", *photograph.LEVELS]
     options.folder.mkdir(parents=True, exist_ok=True)
     truths = {}

@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fontTools import ttLib
+
+from tests import made_hands
+from training import glyphs, sources
+from zoo import charset
+
+
+def test_a_hand_keeps_its_characters_in_size_and_place(tmp_path: Path) -> None:
+    made_hands.write_hand(tmp_path / "a.npz", 1)
+    hand = sources.read_hand(tmp_path / "a.npz")
+    assert hand.writer == "a"
+    assert hand.real
+    assert hand.images.shape == (20, 96, 96)
+    assert hand.images.dtype == np.uint8
+    assert charset.decode(hand.labels) == charset.normalise("".join(c * 2 for c in made_hands.CHARACTERS))
+    sides = [max(np.ptp(np.nonzero(image < 128), axis=1)) + 1 for image in hand.images]
+    assert 74 <= sides[0] <= 80  # 0.8 of the em square
+    stop = hand.images[hand.labels == charset.encode("。")[0]][0]
+    rows, columns = np.nonzero(stop < 128)
+    assert np.ptp(rows) < 14  # a full stop stays small ...
+    assert rows.mean() > 60  # ... and low on the left
+    assert columns.mean() < 36
+
+
+def test_a_file_without_its_arrays_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", images=np.zeros((1, 96, 96), np.uint8))
+    with pytest.raises(ValueError, match=r"Missing: \['bbox', 'canvas', 'labels'\]"):
+        sources.read_hand(tmp_path / "a.npz")
+
+
+def test_a_font_gives_each_character_of_the_charset_that_it_holds(tmp_path: Path) -> None:
+    font = sources.read_font(made_hands.write_font(tmp_path / "boxes.ttf"))
+    assert charset.decode(font.labels) == "一十。"  # ① looks unlike 1 and is left out
+    assert not font.real
+    widths = [np.ptp(np.nonzero(image < 128)[1]) for image in font.images]
+    assert widths == sorted(widths)
+
+
+def test_a_woff2_font_reads_like_its_bare_form(tmp_path: Path) -> None:
+    plain = made_hands.write_font(tmp_path / "boxes.ttf")
+    with ttLib.TTFont(plain) as font:
+        font.flavor = "woff2"
+        font.save(tmp_path / "boxes.woff2")
+    packed = sources.read_font([tmp_path / "boxes.woff2"])
+    np.testing.assert_array_equal(packed.images, sources.read_font(plain).images)
+
+
+def test_a_font_without_the_characters_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="must hold characters of the charset"):
+        sources.read_font(made_hands.write_font(tmp_path / "boxes.ttf", "\u0e01\u0e02"))
+
+
+def test_a_font_hand_writes_on_an_em_square_and_says_what_it_lacks(tmp_path: Path) -> None:
+    hand = glyphs.FontHand(made_hands.write_font(tmp_path / "boxes.ttf"), 120)
+    assert hand("一").shape == (120, 120)
+    assert hand("一").min() == 0
+    with pytest.raises(KeyError, match="說"):
+        hand("說")

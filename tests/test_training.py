@@ -1,0 +1,174 @@
+"""A tiny run from data to preset: training, resuming, exporting."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from serving import export
+from serving.runtime import Session
+from tests import made_hands
+from training import checkpoint, fit, metrics, pipeline, recipe
+from training.recipe import CharacterRecipe
+
+TINY = CharacterRecipe(
+    model="hanzinet",
+    sizes={"widths": (4, 8, 16, 16), "depths": (0, 0, 1, 0), "embedding": 8},
+    epochs=2,
+    steps=3,
+    batch_size=8,
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_hands.write_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run."""
+    workdir = tmp_path_factory.mktemp("run")
+    fit.fit(dataclasses.replace(TINY, data=data), workdir)
+    return workdir
+
+
+def test_batches_are_the_same_for_a_seed_and_a_step(data: Path) -> None:
+    hands = fit.read_hands(data / "hands" / "train")
+    sampler = pipeline.CellSampler.of(hands, 64, real_weight=3.0, blank_share=0.2, seed=5)
+    images, labels = sampler.batch(7)
+    assert images.shape == (64, 64, 64, 1)
+    assert set(labels) <= {0, *hands[0].labels}
+    assert 2 <= np.sum(labels == 0) <= 30  # 13 of 64 are expected to be blank
+    for expected, drawn in zip((images, labels), next(iter(pipeline.train_batches(sampler, 7, 1))), strict=True):
+        np.testing.assert_array_equal(expected, drawn)
+    assert not np.array_equal(images, sampler.batch(8)[0])
+
+
+def test_a_run_leaves_weights_and_figures(run: Path) -> None:
+    result = json.loads((run / "result.json").read_text(encoding="utf-8"))
+    assert result["training"]["pictures"] == 48
+    assert result["training"]["hands"] == ["a", "b"]
+    assert set(result["validation"]["top1_float32"]) == {"c"}
+    assert (run / "model.weights.h5").exists()
+    assert not list(run.glob("*.tmp"))
+
+
+def test_a_run_that_is_interrupted_ends_like_an_undisturbed_one(data: Path, run: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys, pathlib; from tests.test_training import TINY; from training import fit; import dataclasses\n"
+        "fit.fit(dataclasses.replace(TINY, data=pathlib.Path(sys.argv[1])), pathlib.Path(sys.argv[2]))"
+    )
+    root = Path(__file__).resolve().parents[1]
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(data), str(tmp_path)],
+        cwd=root,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "checkpoint.npz").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert (tmp_path / "checkpoint.npz").exists()
+    model = fit.fit(dataclasses.replace(TINY, data=data), tmp_path)
+    undisturbed = zoo.create(TINY.model, classes=4972, **TINY.sizes)
+    undisturbed.load_weights(run / "model.weights.h5")
+    for ours, theirs in zip(model.weights, undisturbed.weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6, err_msg=ours.path)
+
+
+def test_a_damaged_or_foreign_checkpoint_is_named(data: Path, run: Path, tmp_path: Path) -> None:
+    whole = (run / "checkpoint.npz").read_bytes()
+    (tmp_path / "checkpoint.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="the checkpoint cannot be read"):
+        fit.fit(dataclasses.replace(TINY, data=data), tmp_path)
+    (tmp_path / "checkpoint.npz").write_bytes(whole)
+    other = dataclasses.replace(TINY, data=data, sizes=TINY.sizes | {"embedding": 12})
+    with pytest.raises(ValueError, match="a model of other sizes"):
+        fit.fit(other, tmp_path)
+    assert (tmp_path / "checkpoint.npz").read_bytes() == whole
+
+
+def test_a_checkpoint_brings_back_every_variable(tmp_path: Path) -> None:
+    def build() -> keras.Model:
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        model.compile("adam", "mse", jit_compile=False)
+        return model
+
+    trained = build()
+    trained.fit(np.ones((8, 3)), np.zeros((8, 2)), verbose=0)
+    checkpoint.save(tmp_path / "c.npz", trained, 4)
+    fresh = build()
+    assert checkpoint.load(tmp_path / "c.npz", fresh) == 4
+    for ours, theirs in zip(fresh.optimizer.variables, trained.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_data_folder_without_hands_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"must hold hands/train/\*\.npz"):
+        fit.fit(dataclasses.replace(TINY, data=tmp_path), tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def preset(run: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export.export_preset(run, "tiny", data, tmp_path_factory.mktemp("presets"))
+
+
+def test_a_preset_holds_its_files_and_their_checksums(preset: Path) -> None:
+    result = json.loads((preset / "result.json").read_text(encoding="utf-8"))
+    assert {path.name for path in preset.iterdir()} == {
+        "card.md", "model.tflite", "model.weights.h5", "result.json",
+    }  # fmt: skip
+    assert set(result["files"]) == {"model.tflite", "model.weights.h5"}
+    assert result["files"]["model.tflite"]["bytes"] == os.path.getsize(preset / "model.tflite")
+    assert 0.1 < result["temperature"] < 10
+    assert [path.name for path in preset.parent.iterdir()] == ["tiny"]
+
+
+def test_the_integer_file_agrees_with_keras(preset: Path, run: Path, data: Path) -> None:
+    model = zoo.create(TINY.model, classes=4972, **TINY.sizes)
+    model.load_weights(run / "model.weights.h5")
+    cells = pipeline.clean_cells(fit.read_validation_hands(data)[0])
+    exact = np.asarray(model.predict_on_batch(cells)["logits"])
+    integer = Session(preset / "model.tflite").run({"image": cells})["logits"]
+    assert integer.dtype == np.float32
+    spread = exact.max() - exact.min()
+    np.testing.assert_allclose(integer, exact, atol=0.08 * spread)  # int8 has 256 levels, layer after layer
+
+
+def test_the_temperature_of_overconfident_scores_is_found() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (4000, 10))
+    scores = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    labels = np.array([rng.choice(10, p=row) for row in scores])
+    assert metrics.fit_temperature(3 * logits, labels) == pytest.approx(3, rel=0.05)  # 4,000 samples
+    right = logits.argmax(1) == labels
+    assert metrics.expected_calibration_error(scores.max(1), right) < 0.03
+    assert metrics.expected_calibration_error(np.ones(4000), right) == pytest.approx(1 - right.mean())
+
+
+def test_unknown_names_answer_with_the_nearest_one() -> None:
+    with pytest.raises(ValueError, match=r"No model named 'hanzinet_n'\. Did you mean 'hanzinet_m'\?"):
+        zoo.create("hanzinet_n")
+    with pytest.raises(ValueError, match="Did you mean 'hanzinet_m'"):
+        recipe.find("hanzinet")
+    for name in recipe.names():
+        assert recipe.find(name).model in zoo.names()
+
+
+def test_sizes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="multiple of 16. Received: size=60"):
+        zoo.create("hanzinet", classes=10, size=60)
+    with pytest.raises(ValueError, match="must name the same stages"):
+        zoo.create("hanzinet", classes=10, depths=(1,))
