@@ -47,7 +47,7 @@ MAX_TOTAL_PIXELS = 100_000_000
 300 MB as RGB, which is eleven sheets of A4 at 300 dots per inch or twenty at 220."""
 
 # No real file comes near these; they bound the time that a crafted one can take.
-_MAX_PARTS = 50_000  # chunks of a PNG or WebP, segments of a JPEG
+_MAX_PARTS = 10_000  # chunks of a PNG or WebP, segments of a JPEG
 _MAX_TAGS = 1_000  # of one page of a TIFF
 _MAX_VALUES = 200_000  # of one tag: the tiles of 16 x 16 pixels of the largest page
 _MAX_SCANS = 64  # of a progressive JPEG; each costs a pass over the whole page
@@ -283,6 +283,8 @@ def _walk(data: bytes) -> tuple[str, list[_Sheet]]:
     for start in (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"RIFF"):
         if start.startswith(data):
             _ends_early(data, len(start) + 1, exact=False)
+    if not data.strip(b"\0"):
+        _damaged("the file holds nothing but zero bytes")
     raise ImageError(f"this is {_other(data)}")
 
 
@@ -302,7 +304,6 @@ _OTHERS = [
     (rb"%!PS|\xc5\xd0\xd3\xc6", "a PostScript document"),
     (rb"PK\x03\x04", "a ZIP archive or an office document"),
     (rb"P[1-6]\s", "a PNM image"),
-    (rb"\0+\Z", "a file of nothing but zero bytes"),
     (_MARKUP + rb"<(!doctype )?svg", "an SVG drawing"),
     (_MARKUP + rb"<(!doctype )?html", "a web page"),
 ]
@@ -361,6 +362,7 @@ def _check_parts(number: int) -> None:
 
 # -------------------------------------------------------------------------------------------- PNG
 
+_DEFLATE_RATIO = 1032  # No stream of zlib grows more: 258 bytes come of two bits.
 _PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 
 
@@ -412,6 +414,8 @@ def _png(data: bytes) -> _Sheet:
         _damaged("the PNG holds no pixels")
     if colour == 3 and b"PLTE" not in seen:
         _damaged("the PNG has no palette")
+    if width * height * depth // 8 > _DEFLATE_RATIO * len(data):
+        _damaged(f"the PNG is too short for {width:,} x {height:,} pixels")
     return _Sheet(PngImagePlugin.PngImageFile, width, height, parts, orientation)
 
 
@@ -441,7 +445,7 @@ def _jpeg(data: bytes) -> _Sheet:
         # Some cameras leave a few bytes between segments; every decoder skips them.
         marker = _JPEG_MARKER.search(data, position)
         if marker is None:
-            _ends_early(data, len(data) + 2, exact=False)
+            _jpeg_ends_early(data)
         start = marker.end() - 2
         code = data[start + 1]
         if code == 0xD9:
@@ -475,7 +479,7 @@ def _jpeg(data: bytes) -> _Sheet:
                 _damaged(f"the JPEG has more than {_MAX_SCANS} scans")
             stop = _JPEG_MARKER.search(data, end)
             if stop is None:
-                _ends_early(data, len(data) + 2, exact=False)
+                _jpeg_ends_early(data)
             end = stop.start()
         elif code == 0xE1 and orientation == 1 and content[:6] == b"Exif\0\0":
             orientation = _orientation(bytes(content[6:]))
@@ -489,6 +493,12 @@ def _jpeg(data: bytes) -> _Sheet:
             parts.append(view[start:end])
         position = end
     return _Sheet(JpegImagePlugin.JpegImageFile, width, height, parts, orientation)
+
+
+def _jpeg_ends_early(data: bytes) -> NoReturn:
+    raise ImageError(
+        f"the file ends early (after {len(data):,} bytes, without its end mark); nothing was read from it"
+    )
 
 
 # ------------------------------------------------------------------------------------------- WebP

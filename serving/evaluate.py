@@ -1,0 +1,130 @@
+"""Reads a labelled folder of pages and measures how well: `python -m serving.evaluate FOLDER`."""
+
+import argparse
+import dataclasses
+import json
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rapidfuzz.distance import Levenshtein
+
+from serving.images import ImageError
+from serving.ocr import LayoutError, Reader
+
+
+@dataclasses.dataclass(frozen=True)
+class Labelled:
+    """A page with its true text, and the groups that it belongs to, such as its level of difficulty."""
+
+    path: Path
+    text: str
+    groups: dict[str, str]
+
+
+def read_labelled(folder: Path) -> list[Labelled]:
+    """Reads `manifest.tsv` (image TAB text, `\\n` between lines) and the groups in `truth.json`, if there.
+
+    Raises:
+        ValueError: The folder has no manifest, or a line of it has no text.
+    """
+    manifest = folder / "manifest.tsv"
+    if not manifest.is_file():
+        raise ValueError(f"A labelled folder must hold manifest.tsv. Received: {folder}.")
+    truth_file = folder / "truth.json"
+    truth = json.loads(truth_file.read_text(encoding="utf-8")) if truth_file.is_file() else {}
+    pages = []
+    for number, line in enumerate(manifest.read_text(encoding="utf-8").splitlines(), 1):
+        name, tab, text = line.partition("\t")
+        if not tab:
+            raise ValueError(f"{manifest}: each line must be an image, a tab and its text. Received: line {number}.")
+        about = truth.get(name, {})
+        groups = {key: str(about[key]) for key in ("level", "style", "source") if key in about}
+        pages.append(Labelled(folder / name, text.replace("\\n", "\n"), groups))
+    return pages
+
+
+def plain(text: str) -> str:
+    """The text as errors are counted in it: NFKC, without white space."""
+    return "".join(c for c in unicodedata.normalize("NFKC", text) if not c.isspace())
+
+
+@dataclasses.dataclass
+class Errors:
+    """Edits between texts that were read and true ones, summed over pages."""
+
+    pages: int = 0
+    characters: int = 0
+    edits: int = 0
+    unread: int = 0
+
+    def add(self, read: str | None, true: str) -> None:
+        """Counts one page; None is a page that could not be read."""
+        self.pages += 1
+        self.characters += len(plain(true))
+        self.edits += Levenshtein.distance(plain(read or ""), plain(true))
+        self.unread += read is None
+
+    @property
+    def rate(self) -> float:
+        """The character error rate: edits for each true character."""
+        return self.edits / max(1, self.characters)
+
+
+def evaluate(
+    reader: Reader, pages: list[Labelled], layout: str = "auto", progress: Callable[[str], None] = lambda line: None
+) -> dict[str, Errors]:
+    """Reads all pages: the errors of all together, and of each group."""
+    errors: dict[str, Errors] = defaultdict(Errors)
+    for page in pages:
+        try:
+            read = reader.read(page.path, layout).text
+        except (ImageError, LayoutError) as error:
+            progress(f"{page.path.name}: {error}")
+            read = None
+        for group in _groups(page):
+            errors[group].add(read, page.text)
+        own = Errors()
+        own.add(read, page.text)
+        progress(f"{page.path.name}: character error rate {own.rate:.4f}")
+    return dict(errors)
+
+
+def _groups(page: Labelled) -> Iterator[str]:
+    yield "all"
+    for key, value in page.groups.items():
+        yield f"{key} {value}"
+    if {"level", "source"} <= page.groups.keys():
+        yield f"level {page.groups['level']}, source {page.groups['source']}"
+
+
+def table(errors: dict[str, Errors]) -> str:
+    """The errors as a table in Markdown."""
+    lines = ["| pages | number | characters | character error rate | unread |", "|---|---|---|---|---|"]
+    for group, figures in sorted(errors.items()):
+        lines.append(
+            f"| {group} | {figures.pages} | {figures.characters:,} | {figures.rate:.4f} | {figures.unread} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Prints the table; `--json FILE` writes the figures as well."""
+    parser = argparse.ArgumentParser(prog="python -m serving.evaluate", description=__doc__)
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument("--layout", default="auto", choices=("auto", "grid", "char"))
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
+    options = parser.parse_args()
+    try:
+        errors = evaluate(Reader(), read_labelled(options.folder), options.layout, print)
+    except ValueError as error:
+        parser.exit(1, f"hanzoo: {error}\n")
+    print(f"\n{table(errors)}")
+    if options.json is not None:
+        content = {group: dataclasses.asdict(figures) for group, figures in sorted(errors.items())}
+        options.json.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
