@@ -140,7 +140,9 @@ def measure(page: str, repeat: int = 20) -> dict[str, Any]:
         with _processors(set(available[:count])):
             starts = [cold(page) for _ in range(3)]
             command = [sys.executable, "-m", "serving.benchmark", page, "--repeat", str(repeat), "--warm"]
-            process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            process = subprocess.run(command, capture_output=True, text=True)
+            if process.returncode:
+                raise RuntimeError(f"`{' '.join(command)}` failed: {process.stderr}")
         best = min(starts, key=lambda start: start["seconds"])
         runs.append({"threads": count, "cold": best, "warm": json.loads(process.stdout)})
     return {

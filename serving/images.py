@@ -37,7 +37,7 @@ MAX_SIDE = 12_000
 """The longest side of a page, in pixels."""
 
 MAX_PIXELS = 40_000_000
-"""The most pixels of one page: 120 MB as RGB, and as much again while it is decoded."""
+"""The most pixels of one page: 120 MB as RGB, and 160 MB more (WebP: 640 MB) while it is decoded."""
 
 MAX_PAGES = 20
 """The most pages of one file."""
@@ -283,7 +283,7 @@ def _walk(data: bytes) -> tuple[str, list[_Sheet]]:
     for start in (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"RIFF"):
         if start.startswith(data):
             _ends_early(data, len(start) + 1, exact=False)
-    if not data.strip(b"\0"):
+    if not np.frombuffer(data, np.uint8).any():
         _damaged("the file holds nothing but zero bytes")
     raise ImageError(f"this is {_other(data)}")
 
@@ -425,7 +425,6 @@ def _png_chunk(name: bytes, content: bytes) -> bytes:
 
 # ------------------------------------------------------------------------------------------- JPEG
 
-_JPEG_MARKER = re.compile(rb"\xff+[^\0\xff\xd0-\xd7]", re.DOTALL)
 _JPEG_FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
 _JPEG_OTHER_FRAMES = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF})
 
@@ -443,10 +442,7 @@ def _jpeg(data: bytes) -> _Sheet:
         number += 1
         _check_parts(number)
         # Some cameras leave a few bytes between segments; every decoder skips them.
-        marker = _JPEG_MARKER.search(data, position)
-        if marker is None:
-            _jpeg_ends_early(data)
-        start = marker.end() - 2
+        start = _jpeg_marker(data, position)
         code = data[start + 1]
         if code == 0xD9:
             if not scans:
@@ -477,10 +473,7 @@ def _jpeg(data: bytes) -> _Sheet:
                 _damaged("the JPEG has no header")
             if scans > _MAX_SCANS:
                 _damaged(f"the JPEG has more than {_MAX_SCANS} scans")
-            stop = _JPEG_MARKER.search(data, end)
-            if stop is None:
-                _jpeg_ends_early(data)
-            end = stop.start()
+            end = _jpeg_marker(data, end)
         elif code == 0xE1 and orientation == 1 and content[:6] == b"Exif\0\0":
             orientation = _orientation(bytes(content[6:]))
             keep = False
@@ -495,7 +488,22 @@ def _jpeg(data: bytes) -> _Sheet:
     return _Sheet(JpegImagePlugin.JpegImageFile, width, height, parts, orientation)
 
 
-def _jpeg_ends_early(data: bytes) -> NoReturn:
+def _jpeg_marker(data: bytes, position: int) -> int:
+    """Where the next marker starts, at `position` or later."""
+    everything = np.frombuffer(data, np.uint8)
+    block = 256
+    while position + 1 < len(data):
+        part = everything[position : position + block]
+        code = part[1:]
+        # 0xFF is followed by 0 in the data of a scan, by itself where it fills, and by 0xD0 ... 0xD7
+        # where a scan restarts.
+        found = (part[:-1] == 0xFF) & (code != 0) & (code != 0xFF) & (code & 0xF8 != 0xD0)
+        first = int(found.argmax())
+        if found[first]:
+            return position + first
+        position += len(part) - 1
+        # The next marker is mostly near, but behind a scan it may be megabytes away.
+        block = min(4 * block, 1 << 20)
     raise ImageError(
         f"the file ends early (after {len(data):,} bytes, without its end mark); nothing was read from it"
     )

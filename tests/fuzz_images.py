@@ -1,10 +1,12 @@
 """Fuzzes `serving.images` under the guidance of coverage: `pip install atheris`, then from the repository
 
-    python -m tests.fuzz_images CORPUS_FOLDER -max_total_time=240 -rss_limit_mb=2048
+    python -m tests.fuzz_images CORPUS_FOLDER -max_total_time=240 -timeout=5 -rss_limit_mb=0 -malloc_limit_mb=1024
 
 The corpus folder starts with tests/corpus/images and with good and malformed files of every format;
 what it gains can be minimised into tests/corpus/images (`-merge=1`), which tests/test_images.py replays.
-An exception other than ImageError, a warning, or pixels that are not uint8 RGB count as a find.
+An exception other than ImageError, a warning, pixels that are not uint8 RGB, five seconds or a gigabyte
+count as a find. The limit is on single allocations, because atheris 3.0 keeps the result of every
+comparison of numpy arrays that it watches, so that the process grows by about 17 KB an input.
 """
 
 import shutil

@@ -6,12 +6,12 @@ import sys
 import time
 from pathlib import Path
 
-import fakes
 import numpy as np
 import pytest
 from PIL import Image
 
 from serving import cli, draw, ocr, runtime
+from tests import fakes
 from zoo import manuscript
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -233,10 +233,9 @@ def test_a_file_in_place_of_the_folder_to_draw_in_is_a_wrong_option(hanzoo, char
 # From here on the command runs in a process of its own, with the stand-in of the network.
 RUN = """
 import sys
-sys.path.insert(0, {tests!r})
-import fakes
 from pathlib import Path
 from serving import cli, runtime
+from tests import fakes
 runtime.PRESETS = Path({presets!r})
 runtime.Session = fakes.FakeSession
 sys.exit(cli.main())
@@ -246,7 +245,7 @@ sys.exit(cli.main())
 @pytest.fixture
 def command(hanzoo, tmp_path):
     script = tmp_path / "run.py"
-    script.write_text(RUN.format(tests=str(ROOT / "tests"), presets=str(tmp_path / "presets")))
+    script.write_text(RUN.format(presets=str(tmp_path / "presets")))
     return [sys.executable, str(script), "read"]
 
 

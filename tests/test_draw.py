@@ -1,13 +1,13 @@
 import os
 import stat
 
-import fakes
 import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
 from serving import draw
 from serving.page import Cells, Character, Line, Page
+from tests import fakes
 
 
 @pytest.fixture

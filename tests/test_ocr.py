@@ -2,7 +2,6 @@ import io
 import json
 from pathlib import Path
 
-import fakes
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,6 +10,7 @@ import serving
 from serving import ocr, runtime
 from serving.images import ImageError
 from serving.ocr import LayoutError, Reader
+from tests import fakes
 from zoo import manuscript
 
 ROWS = ["_甲乙_", "_丙,_", "_乙甲_", "____"]

@@ -2,12 +2,12 @@ import json
 import os
 import threading
 
-import fakes
 import numpy as np
 import pytest
 
 from serving import runtime
 from serving.runtime import ModelError, Session
+from tests import fakes
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,493 @@
+"""Finds manuscript paper (稿紙): the sheet, its grid and every cell, in scans and photographs.
+
+The printed lines of a sheet form two pencils of parallel lines. Their vanishing points, found from
+line segments, undo rotation and perspective; a displacement field, found by aligning strips, undoes
+the curl of the paper; the profiles of the straightened page then show every line as a peak. A gap
+between two lines is a row or column of cells if the lines across it run through it, and a gutter if
+they do not.
+"""
+
+import dataclasses
+from typing import Literal
+
+import cv2
+import numpy as np
+
+_WORK = 1400  # Longer side of the page while lines are looked for: a pale line stays a pixel wide.
+_SLANT = 0.26  # Lines up to 15 degrees off the page's own direction belong to its pencils.
+
+Direction = Literal["vertical", "horizontal"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """The cells of a sheet.
+
+    Attributes:
+        rows: Number of rows.
+        columns: Number of columns.
+        cells: float32 (rows, columns, 4, 2), the corners of each cell in pixels of the image,
+            clockwise from the top left; from the sheet's top left.
+        direction: How the sheet is meant to be written, as its gutters show; None without gutters.
+        score: Share of the cells' borders that are seen as lines, 0 to 1.
+    """
+
+    rows: int
+    columns: int
+    cells: np.ndarray
+    direction: Direction | None
+    score: float
+
+
+def flatten(image: np.ndarray) -> np.ndarray:
+    """Divides the light out of a page.
+
+    Args:
+        image: uint8 (H, W) or (H, W, 3) RGB.
+
+    Returns:
+        uint8 (H, W): paper about 255, ink dark, the contrast stretched so that the darkest strokes
+        of the page come near to 0.
+    """
+    grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    flat = _divide_light(grey)
+    # The mean of what is clearly ink, not the darkest pixel, which may be a speck.
+    dark = flat[flat < 200]
+    ink = float(np.percentile(dark, 10)) if dark.size > flat.size // 2000 else 128.0
+    gain = 215 / (255 - min(max(ink, 40.0), 160.0))
+    return cv2.convertScaleAbs(255 - np.clip((250.0 - flat) * gain, 0, 255))
+
+
+def _divide_light(grey: np.ndarray) -> np.ndarray:
+    """The page as if evenly lit, uint8; the paper lies at about 250."""
+    height, width = grey.shape
+    step = max(1, round(max(height, width) / 500))
+    small = cv2.resize(grey, (max(1, width // step), max(1, height // step)), interpolation=cv2.INTER_AREA)
+    paper = cv2.morphologyEx(small, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (13, 13)))
+    paper = cv2.GaussianBlur(paper, (0, 0), 2)
+    paper = np.maximum(cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR), 1)
+    return cv2.divide(grey, paper, scale=250)
+
+
+def find(image: np.ndarray) -> Grid | None:
+    """Finds the grid of a sheet of manuscript paper.
+
+    Args:
+        image: uint8 (H, W) or (H, W, 3) RGB, upright or turned by at most 20 degrees.
+
+    Returns:
+        The grid, or None where no manuscript paper is seen.
+    """
+    if min(image.shape[:2]) < 60:
+        return None
+    # Coloured lines are darkest in one channel, whichever colour they have.
+    grey = image if image.ndim == 2 else np.ascontiguousarray(image.min(axis=2))
+    scale = min(1.0, _WORK / max(grey.shape))
+    work = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
+    flat = _divide_light(work)
+    pose = _pose(flat)
+    if pose is None:
+        return None
+    straight = _Straightened(flat, *pose)
+    for _ in range(2):
+        straight.uncurl()
+    found = _lines_of_grid(straight.darkness)
+    if found is None:
+        return None
+    tops, bottoms, lefts, rights, score = found
+    direction = _written(tops, bottoms, lefts, rights)
+    x = np.stack([lefts, rights, rights, lefts], -1)[None].repeat(len(tops), 0)
+    y = np.stack([tops, tops, bottoms, bottoms], -1)[:, None].repeat(len(lefts), 1)
+    corners = straight.to_page(np.stack([x, y], -1).reshape(-1, 2).astype(np.float32))
+    cells = ((corners + 0.5) / scale - 0.5).reshape(len(tops), len(lefts), 4, 2).astype(np.float32)
+    return Grid(len(tops), len(lefts), cells, direction, score)
+
+
+def _pose(flat: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The homography (3, 3) from a straight page to this one, both with the origin in the middle.
+
+    Returns:
+        The homography, and the line segments of the straight page, (N, 2, 2); None without lines.
+    """
+    segments = cv2.createLineSegmentDetector().detect(flat)[0]
+    if segments is None or len(segments) < 8:
+        return None
+    height, width = flat.shape
+    segments = segments.reshape(-1, 2, 2) - np.array([width / 2, height / 2], np.float32)
+    delta = segments[:, 1] - segments[:, 0]
+    length = np.hypot(delta[:, 0], delta[:, 1])
+    long = length > max(height, width) / 60
+    if long.sum() < 8:
+        return None
+    middle, delta, length = segments[long].mean(1), delta[long], length[long]
+    angle = np.arctan2(delta[:, 1], delta[:, 0])
+    turn = _dominant_turn(angle, length)
+    # Angles against the page's own horizontal, -90 ... 90 degrees.
+    relative = (angle - turn + np.pi / 2) % np.pi - np.pi / 2
+    flat_lying = np.abs(relative) < _SLANT
+    upright = np.abs(np.abs(relative) - np.pi / 2) < _SLANT
+    # In coordinates that are turned with the page, both pencils are nearly along the axes.
+    rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    middle, delta = middle @ rotation.T, delta @ rotation.T
+    horizontal = _pencil(middle[flat_lying], delta[flat_lying], length[flat_lying])
+    vertical = _pencil(middle[upright][:, ::-1], delta[upright][:, ::-1], length[upright])
+    pose = np.eye(3)
+    pose[:, 0] = 1, horizontal[0], horizontal[1]
+    pose[:, 1] = vertical[0], 1, vertical[1]
+    back = np.eye(3)
+    back[:2, :2] = rotation.T
+    pose = back @ pose
+    ends = segments[long].reshape(1, -1, 2).astype(np.float64)
+    return pose, cv2.perspectiveTransform(ends, np.linalg.inv(pose)).reshape(-1, 2, 2)
+
+
+def _dominant_turn(angle: np.ndarray, length: np.ndarray) -> float:
+    """The angle, within 45 degrees of the axes, at which most line length lies, crossing lines included."""
+    folded = (angle + np.pi / 4) % (np.pi / 2) - np.pi / 4
+    bins = 180
+    index = ((folded + np.pi / 4) / (np.pi / 2) * bins).astype(int) % bins
+    # Squares, so that a few printed lines outweigh many strokes.
+    counts = np.bincount(index, length**2, minlength=bins)
+    ring = np.concatenate([counts[-4:], counts, counts[:4]])
+    smooth = np.convolve(ring, np.hanning(9), mode="valid")
+    return float((np.argmax(smooth) + 0.5) / bins * np.pi / 2 - np.pi / 4)
+
+
+def _pencil(middle: np.ndarray, delta: np.ndarray, length: np.ndarray) -> tuple[float, float]:
+    """Fits the slopes of nearly horizontal segments by a vanishing point (1, a, b): slope = a + b (slope x - y)."""
+    if len(length) < 4:
+        return 0.0, 0.0
+    slope = delta[:, 1] / delta[:, 0]
+    base = np.stack([np.ones_like(slope), slope * middle[:, 0] - middle[:, 1]], 1)
+    size = np.abs(middle).max() + 1
+    base[:, 1] /= size
+    weight = length.copy()
+    a = b = 0.0
+    centre = float(np.median(np.repeat(slope, np.maximum(1, length // 10).astype(int))))
+    residual = np.abs(slope - centre)
+    for tolerance in (0.12, 0.1, 0.07, 0.05, 0.04, 0.03, 0.03):
+        weight = length / (1 + (residual / tolerance) ** 4)
+        # A slight pull towards parallel lines decides where nothing else does.
+        ridge = np.diag([0.0, 1e-3 * weight.sum()])
+        normal = base.T @ (base * weight[:, None]) + ridge
+        a, b = np.linalg.solve(normal + 1e-9 * np.eye(2), base.T @ (slope * weight))
+        residual = np.abs(base @ np.array([a, b]) - slope)
+    limit = 0.6
+    return float(a), float(np.clip(b, -limit, limit) / size)
+
+
+class _Straightened:
+    """A page without its rotation, perspective and curl, and the way back.
+
+    Attributes:
+        darkness: float32 (H, W), how much darker than the paper each pixel is.
+    """
+
+    def __init__(self, flat: np.ndarray, pose: np.ndarray, segments: np.ndarray) -> None:
+        height, width = flat.shape
+        centre = np.array([[1, 0, width / 2], [0, 1, height / 2], [0, 0, 1.0]])
+        corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
+        placed = cv2.perspectiveTransform(corners[None], np.linalg.inv(centre @ pose))[0]
+        low = np.maximum(placed.min(0), -0.9 * max(height, width))
+        high = np.minimum(placed.max(0), 0.9 * max(height, width))
+        size = np.maximum(np.ceil(high - low), 16).astype(int)
+        shift = np.array([[1, 0, low[0]], [0, 1, low[1]], [0, 0, 1.0]])
+        self._to_page = centre @ pose @ shift
+        self._source = 250.0 - np.minimum(flat, 250).astype(np.float32)
+        segments = segments - low
+        self._dy = _curl(segments, size)
+        self._dx = _curl(segments[:, :, ::-1], size[::-1]).T
+        self.darkness = self._resample()
+
+    def _positions(self) -> tuple[np.ndarray, np.ndarray]:
+        height, width = self._dx.shape
+        x = np.arange(width, dtype=np.float32)[None] + self._dx
+        y = np.arange(height, dtype=np.float32)[:, None] + self._dy
+        moved = cv2.perspectiveTransform(cv2.merge([x, y]), self._to_page)
+        return moved[..., 0], moved[..., 1]
+
+    def _resample(self) -> np.ndarray:
+        map_x, map_y = self._positions()
+        return cv2.remap(self._source, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+
+    def uncurl(self) -> None:
+        """Bends the page until its lines are straight."""
+        dy = _bend(_lineness(self.darkness))
+        dx = _bend(_lineness(self.darkness.T)).T
+        # The fields compose: what is now at (x, y) was at (x + dx, y + dy) before.
+        height, width = self._dx.shape
+        x = np.arange(width, dtype=np.float32)[None] + dx
+        y = np.arange(height, dtype=np.float32)[:, None] + dy
+        self._dx = dx + cv2.remap(self._dx, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        self._dy = dy + cv2.remap(self._dy, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        self.darkness = self._resample()
+
+    def to_page(self, points: np.ndarray) -> np.ndarray:
+        """Moves points, float32 (N, 2), from the straightened page to the given one."""
+        x, y = points[None, :, 0], points[None, :, 1]
+        dx = cv2.remap(self._dx, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+        dy = cv2.remap(self._dy, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+        moved = points + np.stack([dx, dy], 1)
+        return cv2.perspectiveTransform(moved[None].astype(np.float64), self._to_page)[0]
+
+
+def _curl(segments: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """The smooth displacement dy, float32 (height, width), whose slope is that of the horizontal segments.
+
+    Args:
+        segments: (N, 2, 2), x and y of both ends.
+        size: Width and height of the field.
+    """
+    width, height = int(size[0]), int(size[1])
+    delta = segments[:, 1] - segments[:, 0]
+    chosen = np.abs(delta[:, 1]) < 0.2 * np.abs(delta[:, 0])
+    middle, delta = segments[chosen].mean(1), delta[chosen]
+    field_x = np.linspace(-1, 1, max(2, width // 16), dtype=np.float64)
+    field_y = np.linspace(-1, 1, max(2, height // 16), dtype=np.float64)
+    if len(middle) < 40:
+        return np.zeros((height, width), np.float32)
+    x, y = (2 * middle / np.array([width, height]) - 1).T
+    slope, length = delta[:, 1] / delta[:, 0], np.hypot(delta[:, 0], delta[:, 1])
+    terms = [(i, j) for i in range(1, 5) for j in range(3)]
+    # The slope of x^i y^j, in pixels of height for pixels of width.
+    base = np.stack([i * x ** (i - 1) * y**j * 2 / width for i, j in terms], 1)
+    coefficients = np.zeros(len(terms))
+    for tolerance in (0.06, 0.045, 0.03, 0.02, 0.015, 0.012):
+        residual = np.abs(base @ coefficients - slope)
+        weight = length / (1 + (residual / tolerance) ** 4)
+        ridge = 2e-2 * (2 / width) ** 2 * weight.sum() * np.diag([float((i - 1) ** 2 + j) for i, j in terms]) * 0.1
+        normal = base.T @ (base * weight[:, None]) + ridge + 1e-12 * np.eye(len(terms))
+        coefficients = np.linalg.solve(normal, base.T @ (slope * weight))
+    inside_x = np.clip(field_x, x.min(), x.max())
+    inside_y = np.clip(field_y, y.min(), y.max())[:, None]
+    field = sum(c * inside_x**i * inside_y**j for c, (i, j) in zip(coefficients, terms, strict=True))
+    return cv2.resize(np.asarray(field, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+_PALE = 12.0  # A line this much darker than its surroundings is seen well, before its contrast is known.
+
+
+def _lineness(darkness: np.ndarray, contrast: float = _PALE) -> np.ndarray:
+    """How much each pixel lies on a thin horizontal line: float32 (H, W), 0 ... 1.
+
+    `contrast` is that of a line which counts in full; ink counts no more than that.
+    """
+    return np.clip(_ridge(darkness) / contrast, 0, 1)
+
+
+def _ridge(darkness: np.ndarray) -> np.ndarray:
+    """The contrast of each pixel against what is above and below, smoothed along the line."""
+    run = cv2.blur(np.ascontiguousarray(darkness), (15, 1))
+    reach = 3
+    above, below = np.roll(run, reach, 0), np.roll(run, -reach, 0)
+    ridge = run - np.maximum(np.minimum(above, below), (above + below) / 2 - 1)
+    ridge[:reach] = ridge[-reach:] = 0
+    # A line may be a pixel off its place here and there.
+    return cv2.dilate(ridge, np.ones((3, 1), np.uint8))
+
+
+def _bend(lineness: np.ndarray) -> np.ndarray:
+    """The displacement dy, float32 (H, W), that straightens horizontal lines."""
+    height, width = lineness.shape
+    hop = 32
+    strips = max(2, width // hop)
+    bands = max(1, min(6, height // 200))
+    edges = np.linspace(0, width, strips + 1).astype(int)
+    profiles = np.stack(
+        [lineness[:, max(0, a - hop // 2) : b + hop // 2].mean(1) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    )
+    profiles = cv2.GaussianBlur(profiles, (0, 0), sigmaX=1.2, sigmaY=0.01)
+    middle = np.linspace(0, height, bands + 1)
+    shifts = np.zeros((bands, strips), np.float32)
+    for band in range(bands):
+        top = int(max(0, middle[band] - height / bands / 2))
+        bottom = int(min(height, middle[band + 1] + height / bands / 2))
+        shifts[band] = _align(profiles[:, top:bottom])
+    shifts -= np.median(shifts)
+    shifts = cv2.GaussianBlur(shifts, (0, 0), sigmaX=1.5, sigmaY=0.6, borderType=cv2.BORDER_REPLICATE)
+    return cv2.resize(shifts, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _align(profiles: np.ndarray) -> np.ndarray:
+    """The shift of each strip against the others: profiles (strips, height) -> (strips,)."""
+    strips, height = profiles.shape
+    reach = 4
+    shifts = np.zeros(strips, np.float32)
+    energy = (profiles**2).sum(1)
+    start = int(np.argmax(np.convolve(energy, np.ones(5), mode="same")))
+    positions = np.arange(height, dtype=np.float32)
+    for step in (1, -1):
+        template = profiles[start].copy()
+        slope = 0.0
+        previous = 0.0
+        for strip in range(start + step, strips if step > 0 else -1, step):
+            guess = previous + slope
+            guessed = np.pad(np.interp(positions + guess, positions, profiles[strip]), reach)
+            scores = np.correlate(guessed, template, mode="valid")
+            best = int(np.argmax(scores))
+            own = float((profiles[strip] ** 2).sum())
+            likeness = scores[best] / (np.sqrt(own * float((template**2).sum())) + 1e-6)
+            if likeness > 0.45 and 0 < best < 2 * reach:
+                left, peak, right = scores[best - 1 : best + 2]
+                curve = left - 2 * peak + right
+                offset = 0.5 * (left - right) / curve if curve < 0 else 0.0
+                shift = guess + best - reach + offset
+                template = 0.7 * template + 0.3 * np.interp(positions + shift, positions, profiles[strip])
+                slope = 0.6 * slope + 0.4 * (shift - previous)
+            else:
+                shift = guess
+                slope *= 0.8
+            shifts[strip] = previous = shift
+    return shifts
+
+
+def _lines_of_grid(
+    darkness: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float] | None:
+    """Tops and bottoms of the rows, lefts and rights of the columns, and the score."""
+    ridge_across, ridge_upright = _ridge(darkness), _ridge(darkness.T).T
+    height, width = darkness.shape
+    rows, columns = slice(0, height), slice(0, width)
+    contrast_across = contrast_upright = _PALE
+    for _ in range(3):
+        across = np.clip(ridge_across / contrast_across, 0, 1)
+        upright = np.clip(ridge_upright / contrast_upright, 0, 1)
+        ys = _peaks(across[:, columns].mean(1), rows)
+        xs = _peaks(upright[rows].mean(0), columns)
+        if len(ys) < 3 or len(xs) < 3:
+            return None
+        columns, rows = _extent(across[ys].mean(0)), _extent(upright[:, xs].mean(1))
+        contrast_across = max(_PALE / 3, 0.8 * float(np.median(ridge_across[ys][:, columns])))
+        contrast_upright = max(_PALE / 3, 0.8 * float(np.median(ridge_upright[rows][:, xs])))
+    columns_found = _cells_between(xs, across[ys])
+    rows_found = _cells_between(ys, upright[:, xs].T)
+    if columns_found is None or rows_found is None:
+        return None
+    lefts, rights = columns_found
+    tops, bottoms = rows_found
+    cell_width, cell_height = float(np.median(rights - lefts)), float(np.median(bottoms - tops))
+    if not 0.6 < cell_width / cell_height < 1 / 0.6 or min(cell_width, cell_height) < 8:
+        return None
+    if not (_is_regular(lefts, rights) and _is_regular(tops, bottoms)):
+        return None
+    inside = slice(int(lefts[0]), int(rights[-1]) + 1), slice(int(tops[0]), int(bottoms[-1]) + 1)
+    score = float(
+        np.mean([across[int(round(y)), inside[0]].mean() for y in (*tops, *bottoms)])
+        + np.mean([upright[inside[1], int(round(x))].mean() for x in (*lefts, *rights)])
+    ) / 2
+    if score < 0.55:
+        return None
+    return tops, bottoms, lefts, rights, score
+
+
+def _peaks(profile: np.ndarray, extent: slice) -> np.ndarray:
+    """Places of the lines in a profile, within an extent that is widened a little."""
+    smooth = cv2.GaussianBlur(profile.astype(np.float32).reshape(1, -1), (0, 0), 1.0).ravel()
+    widest = cv2.dilate(smooth.reshape(1, -1), np.ones((1, 5), np.uint8)).ravel()
+    place = np.flatnonzero((smooth == widest) & (smooth > 0.05))
+    margin = 24
+    place = place[(place >= extent.start - margin) & (place < extent.stop + margin)]
+    if len(place) < 3:
+        return place
+    strong = float(np.mean(np.sort(smooth[place])[-5:]))
+    # Frames run through, inner lines are broken by gutters: the reference is the usual strong line.
+    usual = float(np.median(smooth[place][smooth[place] > 0.7 * strong]))
+    ground = float(np.median(smooth))
+    return place[smooth[place] > ground + 0.68 * (usual - ground)]
+
+
+def _extent(profile: np.ndarray) -> slice:
+    """Where the lines run: from the first to the last place at which many of them are seen."""
+    smooth = cv2.blur(profile.astype(np.float32).reshape(1, -1), (61, 1)).ravel()
+    seen = np.flatnonzero(smooth > 0.5 * np.percentile(smooth, 90))
+    return slice(int(seen[0]), int(seen[-1]) + 1)
+
+
+def _cells_between(places: np.ndarray, crossing: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The gaps between lines that hold cells.
+
+    Args:
+        places: Where the lines are, ascending.
+        crossing: (lines across, length), how much of each line across is seen along this axis.
+
+    Returns:
+        Starts and ends of the cells, or None where no regular cells stand.
+    """
+    seen = []
+    for start, end in zip(places[:-1], places[1:], strict=True):
+        trim = max(2, (end - start) // 6)
+        part = crossing[:, start + trim : max(end - trim, start + trim + 1)]
+        seen.append(float(np.median(part.mean(1))))
+    seen_array, size = np.array(seen), np.diff(places).astype(np.float64)
+    run_through = seen_array > 0.5 * np.percentile(seen_array, 80)
+    wide = size > 0.3 * size[run_through].max()
+    candidates = run_through & wide
+    typical = _weighted_median(size[candidates], size[candidates])
+    starts, ends = [], []
+    for index in np.flatnonzero(candidates):
+        start, end = float(places[index]), float(places[index + 1])
+        count = max(1, round((end - start) / typical))
+        if (end - start) < 0.6 * typical:
+            continue
+        for part in range(count):
+            starts.append(start + (end - start) * part / count)
+            ends.append(start + (end - start) * (part + 1) / count)
+    if len(starts) < 2:
+        return None
+    return np.array(starts), np.array(ends)
+
+
+def _is_regular(starts: np.ndarray, ends: np.ndarray) -> bool:
+    """Whether at least three cells follow each other at even distances, as print does and strokes do not."""
+    if len(starts) < 3:
+        return False
+    size = ends - starts
+    return float(np.median(np.abs(np.diff(size)))) < 0.07 * float(np.median(size))
+
+
+def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])
+
+
+def _written(tops: np.ndarray, bottoms: np.ndarray, lefts: np.ndarray, rights: np.ndarray) -> Direction | None:
+    """How the gutters say that a sheet is written."""
+    between_columns = float(np.median(lefts[1:] - rights[:-1])) / float(np.median(rights - lefts))
+    between_rows = float(np.median(tops[1:] - bottoms[:-1])) / float(np.median(bottoms - tops))
+    gutter = 0.08
+    if between_columns > gutter >= between_rows:
+        return "vertical"
+    if between_rows > gutter >= between_columns:
+        return "horizontal"
+    return None
+
+
+def reading_order(grid: Grid, direction: Direction) -> list[tuple[int, int]]:
+    """The (row, column) of each cell in reading order.
+
+    Vertical text runs down the columns, the rightmost column first; horizontal text runs along the
+    rows from the left.
+    """
+    if direction == "vertical":
+        return [(row, column) for column in reversed(range(grid.columns)) for row in range(grid.rows)]
+    return [(row, column) for row in range(grid.rows) for column in range(grid.columns)]
+
+
+def guess_direction(grid: Grid, filled: np.ndarray) -> Direction:
+    """Judges from the written cells how a sheet without gutters is written.
+
+    Writing fills a line cell after cell and leaves its end blank, so writing and blanks alternate
+    less often along the lines than across them; and lines start at the sheet's edge, at the top for
+    vertical writing and at the left for horizontal writing.
+
+    Args:
+        grid: The sheet.
+        filled: bool (rows, columns), which cells hold writing.
+    """
+    across = int(np.sum(filled[:, 1:] != filled[:, :-1]))
+    down = int(np.sum(filled[1:] != filled[:-1]))
+    if across != down:
+        return "horizontal" if across < down else "vertical"
+    # A full sheet tells nothing; sheets without gutters are mostly written from the left.
+    return "horizontal"
