@@ -426,6 +426,8 @@ def _png_chunk(name: bytes, content: bytes) -> bytes:
 # ------------------------------------------------------------------------------------------- JPEG
 
 _JPEG_FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
+_JPEG_NEEDED = frozenset({0xC4, 0xCC, 0xDA, 0xDB, 0xDD}) | _JPEG_FRAMES  # tables, scans, restarts
+_JPEG_COLOURS = {0xE0: b"JFIF\0", 0xEE: b"Adobe"}
 _JPEG_OTHER_FRAMES = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF})
 
 
@@ -457,7 +459,8 @@ def _jpeg(data: bytes) -> _Sheet:
             _damaged(f"the JPEG is damaged at byte {start:,}")
         _require(data, end)
         content = view[start + 4 : end]
-        keep = True
+        # JFIF and Adobe say which colours the channels are.
+        keep = code in _JPEG_NEEDED or content[:5] == _JPEG_COLOURS.get(code)
         if code in _JPEG_OTHER_FRAMES:
             _unsupported("this JPEG is lossless or hierarchical, which", "an ordinary JPEG or PNG")
         elif code in _JPEG_FRAMES:
@@ -476,12 +479,6 @@ def _jpeg(data: bytes) -> _Sheet:
             end = _jpeg_marker(data, end)
         elif code == 0xE1 and orientation == 1 and content[:6] == b"Exif\0\0":
             orientation = _orientation(bytes(content[6:]))
-            keep = False
-        elif code == 0xE0 or code == 0xEE:
-            # JFIF and Adobe say which colours the channels are.
-            keep = content[:5] in (b"JFIF\0", b"Adobe")
-        elif 0xE1 <= code <= 0xEF or code == 0xFE:
-            keep = False
         if keep:
             parts.append(view[start:end])
         position = end

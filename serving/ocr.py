@@ -3,13 +3,14 @@
 import dataclasses
 import functools
 import os
+import unicodedata
 from pathlib import Path
 from typing import Literal, cast, overload
 
 import cv2
 import numpy as np
 
-from serving import images, runtime
+from serving import images, runtime, single
 from serving.page import Box, Cells, Character, Line, Page
 from zoo import charset, geometry, manuscript
 
@@ -27,8 +28,6 @@ BATCH = 64
 
 _ALTERNATIVES = 5
 _INK = 128  # `manuscript.flatten` brings paper to about 255 and ink towards 0.
-_FILL = 0.8  # A single character fills this much of the crop, as in training.
-_SMALL = 0.45  # Ink below this share of its picture may be a punctuation mark.
 
 
 class LayoutError(ValueError):
@@ -117,13 +116,14 @@ class Reader:
         return Page(name, width, height, "grid", direction, lines, cells)
 
     def _read_character(self, image: np.ndarray, name: str) -> Page:
-        flat = manuscript.flatten(image)
-        height, width = flat.shape
-        box = _ink_box(flat)
+        box, views = single.views(image, SIZE)
         lines: tuple[Line, ...] = ()
         if box is not None:
-            best = max(self._recogniser(_views(flat, box)), key=lambda reading: reading.certainty)
-            lines = _lines([[(_rectangle(*box), best)]], "horizontal")
+            fitted, *smaller = self._recogniser(views)
+            marks = [reading for reading in smaller if _is_mark(reading.alternatives[0][0])]
+            best = max([fitted, *marks], key=lambda reading: reading.certainty)
+            lines = _lines([[(box, best)]], "horizontal")
+        height, width = image.shape[:2]
         return Page(name, width, height, "char", "horizontal", lines)
 
 
@@ -175,8 +175,8 @@ class _Recogniser:
             # With a logit far below the blank's, every character may underflow to 0.
             shares = characters[index, ids] / max(totals[index], np.finfo(np.float32).tiny)
             alternatives = tuple(
-                (charset.CHARACTERS[character + 1], float(share))
-                for character, share in zip(ids, shares, strict=True)
+                (charset.CHARACTERS[identity + 1], float(share))
+                for identity, share in zip(ids, shares, strict=True)
             )
             certainty = float(characters[index, ids[0]] / (totals[index] + odds[index, 0]))
             readings.append(_Reading(bool(logits[index].argmax() == 0), certainty, alternatives))
@@ -202,6 +202,10 @@ def _decode(source: Source) -> np.ndarray:
             f"`source` must hold one page; `Reader.read_pages` reads several. Received: {len(pages)} pages."
         )
     return pages[0]
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character)[0] in "PS"
 
 
 def _name(source: Source) -> str:
@@ -246,60 +250,6 @@ def _box(quad: np.ndarray) -> Box:
     return cast(Box, tuple((float(x), float(y)) for x, y in quad))
 
 
-def _ink_box(flat: np.ndarray) -> tuple[int, int, int, int] | None:
-    """Left, top, width and height of the ink of a flattened picture; None where there is none.
-
-    Specks, which have less than 1/500 of the ink of the largest stroke, do not count.
-    """
-    count, _, figures, _ = cv2.connectedComponentsWithStats((flat < _INK).astype(np.uint8), connectivity=8)
-    if count == 1:
-        return None
-    figures = figures[1:]
-    areas = figures[:, cv2.CC_STAT_AREA]
-    strokes = figures[areas * 500 >= areas.max()]
-    left, top = strokes[:, 0].min(), strokes[:, 1].min()
-    right = (strokes[:, 0] + strokes[:, 2]).max()
-    bottom = (strokes[:, 1] + strokes[:, 3]).max()
-    return int(left), int(top), int(right - left), int(bottom - top)
-
-
-def _views(flat: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """The ways to see a single character, uint8 (1 or 2, 64, 64).
-
-    The first fits the ink. Ink that is small in its picture may also be a mark such as a full stop,
-    whose size and place say what it is: then the second is the picture itself, or of an oblong
-    picture the square around the ink.
-    """
-    left, top, width, height = box
-    views = [_fit(flat[top : top + height, left : left + width])]
-    whole = min(flat.shape)
-    if max(width, height) < _SMALL * whole:
-        x = int(np.clip(left + (width - whole) // 2, 0, flat.shape[1] - whole))
-        y = int(np.clip(top + (height - whole) // 2, 0, flat.shape[0] - whole))
-        views.append(_resize(flat[y : y + whole, x : x + whole], SIZE, SIZE))
-    return np.stack(views)
-
-
-def _fit(ink: np.ndarray) -> np.ndarray:
-    """Puts ink in the middle of a white square, its longer side at 80 % of the square's."""
-    scale = _FILL * SIZE / max(ink.shape)
-    height, width = (max(round(side * scale), 1) for side in ink.shape)
-    square = np.full((SIZE, SIZE), 255, np.uint8)
-    top, left = (SIZE - height) // 2, (SIZE - width) // 2
-    square[top : top + height, left : left + width] = _resize(ink, width, height)
-    return square
-
-
-def _resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    shrinks = width < image.shape[1]
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
-
-
-def _rectangle(left: float, top: float, width: float, height: float) -> np.ndarray:
-    right, bottom = left + width, top + height
-    return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)
-
-
 @functools.cache
 def _reader() -> Reader:
     return Reader()
@@ -332,17 +282,17 @@ def text_detection(image: Source, form: str = "quad") -> list[list[tuple[float, 
     if form not in ("quad", "xywh"):
         raise ValueError(f"`form` must be 'quad' or 'xywh'. Received: form={form!r}.")
     pixels = _decode(image)
-    flat = manuscript.flatten(pixels)
     grid = manuscript.find(pixels)
     if grid is not None:
-        inner = geometry.rectify(flat, grid.cells.reshape(-1, 4, 2), 24, margin=-0.15)
+        cells = grid.cells.reshape(-1, 4, 2)
+        inner = geometry.rectify(manuscript.flatten(pixels), cells, 24, margin=-0.15)
         # Two of 576 pixels may be dust.
         filled = ((inner < _INK).sum((1, 2)) > 2).reshape(grid.rows, grid.columns)
         direction = grid.direction or manuscript.guess_direction(grid, filled)
         quads = [grid.cells[place] for place in manuscript.reading_order(grid, direction)]
     else:
-        box = _ink_box(flat)
-        quads = [] if box is None else [_rectangle(*box)]
+        box, _ = single.views(pixels, SIZE)
+        quads = [] if box is None else [box]
     if form == "quad":
         return [[(float(x), float(y)) for x, y in quad] for quad in quads]
     return [list(cv2.boundingRect(quad)) for quad in quads]

@@ -1,6 +1,6 @@
 """A stand-in for the network, and pages that it can read.
 
-A character is a filled square, and its side says which one it is. So the tests of the reader need no
+A character is a filled square, and its ink says which one it is. So the tests of the reader need no
 trained model, and know what it must answer.
 """
 
@@ -16,8 +16,8 @@ from zoo import charset
 CELL = 60
 """Side of a cell in pixels."""
 
-# Share of the crop's side that the square takes up; the crop shows 12 % more than the cell.
-SIDES = {"": 0.0, "甲": 0.18, "乙": 0.28, "丙": 0.38, ",": 0.48, "田": 0.8}
+# Root of the share of the crop that is ink; the crop shows 12 % more than the cell.
+SIDES = {"": 0.0, "甲": 0.18, "乙": 0.28, "丙": 0.38, ",": 0.48, "田": 0.625}
 
 
 class FakeSession:
@@ -59,6 +59,16 @@ def write(image: np.ndarray, character: str, left: float, top: float, cell: floa
     side = round(SIDES[character] * cell * 1.12)
     x, y = round(left + (cell - side) / 2), round(top + (cell - side) / 2)
     image[y : y + side, x : x + side] = 0
+
+
+def one_character(width: int, height: int, left: int, top: int, side: int = 60) -> np.ndarray:
+    """Draws a single 田, uint8 (height, width, 3)."""
+    image = np.full((height, width, 3), 255, np.uint8)
+    stroke = round(side / 8)
+    for start in (0, (side - stroke) // 2, side - stroke):
+        image[top + start : top + start + stroke, left : left + side] = 0
+        image[top : top + side, left + start : left + start + stroke] = 0
+    return image
 
 
 def sheet(rows: list[str], margin: int = 50) -> tuple[np.ndarray, np.ndarray]:

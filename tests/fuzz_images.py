@@ -1,8 +1,8 @@
 """Fuzzes `serving.images` under the guidance of coverage: `pip install atheris`, then from the repository
 
-    python -m tests.fuzz_images CORPUS_FOLDER -max_total_time=240 -timeout=5 -rss_limit_mb=0 -malloc_limit_mb=1024
+    python -m tests.fuzz_images FOLDER -max_total_time=240 -timeout=5 -rss_limit_mb=0 -malloc_limit_mb=1024
 
-The corpus folder starts with tests/corpus/images and with good and malformed files of every format;
+The folder starts with tests/corpus/images and with good and malformed files of every format;
 what it gains can be minimised into tests/corpus/images (`-merge=1`), which tests/test_images.py replays.
 An exception other than ImageError, a warning, pixels that are not uint8 RGB, five seconds or a gigabyte
 count as a find. The limit is on single allocations, because atheris 3.0 keeps the result of every
@@ -30,6 +30,8 @@ def check(data: bytes) -> None:
     except images.ImageError as error:
         if "\n" in str(error):
             raise RuntimeError("The message must be one line.") from error
+        if isinstance(error.__cause__, Warning):
+            raise RuntimeError("Pillow must have no reason to warn.") from error
         return
     for page in pages:
         if page.dtype != "uint8" or page.ndim != 3 or page.shape[2] != 3:

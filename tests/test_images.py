@@ -67,6 +67,7 @@ def message(source) -> str:
     """What is said about a source that cannot be read."""
     with pytest.raises(ImageError) as caught:
         images.decode(source)
+    assert not isinstance(caught.value.__cause__, Warning)
     return str(caught.value)
 
 
@@ -77,6 +78,9 @@ def attempt(source) -> list[np.ndarray]:
     except ImageError as error:
         if "\n" in str(error):
             pytest.fail(f"The message must be one line: {error}")
+        # Warnings are errors here, and would else hide behind the ImageError that they cause.
+        if isinstance(error.__cause__, Warning):
+            pytest.fail(f"Pillow warned: {error.__cause__}")
         return []
     for page in pages:
         assert_is_page(page)

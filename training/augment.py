@@ -29,8 +29,8 @@ class Distortion:
     margin: float = 0.06
     rotation: float = 8.0
     shear: float = 0.2
-    scale: tuple[float, float] = (0.68, 1.12)
-    shift: float = 0.09
+    scale: tuple[float, float] = (0.68, 1.18)
+    shift: float = 0.16
     elastic: float = 3.2
     perspective: float = 0.05
 
@@ -83,23 +83,25 @@ def _warp(ink: np.ndarray, rng: np.random.Generator, size: int, distortion: Dist
     """The ink after one resampling, float32 (size, size) in 0 ... 1."""
     cell = size / (1 + 2 * distortion.margin)
     scale = rng.uniform(*distortion.scale)
-    if rng.random() < 0.3:  # A crop that is fitted to the ink, as for a picture of one character.
-        rows, columns = np.flatnonzero(ink.max(1) > 60), np.flatnonzero(ink.max(0) > 60)
-        side = max(np.ptp(rows), np.ptp(columns)) + 1 if len(rows) else 0
-        if side > EM / 3:
-            scale = 0.8 * size / cell * EM / side * rng.uniform(0.92, 1.08)
-            centre = np.array([columns.min() + columns.max(), rows.min() + rows.max()]) / 2
-        else:
-            centre = np.array([EM, EM]) / 2
-    else:
-        centre = np.array([EM, EM]) / 2
+    centre = np.array([EM, EM]) / 2
+    spread = distortion.shift / 2
+    rows, columns = np.flatnonzero(ink.max(1) > 60), np.flatnonzero(ink.max(0) > 60)
+    side = max(np.ptp(rows), np.ptp(columns)) + 1 if len(rows) else EM
+    middle = np.array([columns.min() + columns.max(), rows.min() + rows.max()]) / 2 if len(rows) else centre
+    if side > EM / 3 and rng.random() < 0.3:  # Fitted to the ink, as for a picture of one character.
+        scale = 0.8 * size / cell * EM / side * rng.uniform(0.92, 1.08)
+        centre = middle
+    elif side <= EM / 3 and rng.random() < 0.7:
+        # Vertical writing puts its stops at the upper right or in the middle of the cell.
+        centre = middle + rng.uniform(-0.28, 0.28, 2) * EM
+        spread = 0.0
     angle = np.deg2rad(rng.normal(0, distortion.rotation / 2.5))
     aspect = np.exp(rng.normal(0, 0.08))
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     shear = np.array([[1, rng.normal(0, distortion.shear / 2)], [rng.normal(0, distortion.shear / 4), 1]])
     forward = rotation @ shear @ np.diag([aspect, 1 / aspect]) * (scale * cell / EM)
     backward = np.linalg.inv(forward)
-    shift = np.clip(rng.normal(0, distortion.shift / 2, 2), -distortion.shift, distortion.shift) * cell
+    shift = np.clip(rng.normal(0, spread, 2), -distortion.shift, distortion.shift) * cell
     steps = np.arange(size, dtype=np.float32) - np.float32(size / 2 - 0.5)
     x, y = steps[None] - np.float32(shift[0]), steps[:, None] - np.float32(shift[1])
     tilt = rng.normal(0, distortion.perspective / 2, 2) * 2 / size
@@ -148,7 +150,7 @@ def _grid_lines(rng: np.random.Generator, size: int, margin: float) -> np.ndarra
             start, end = ((0, near - tilt), (size, near + tilt))
             if side >= 2:
                 start, end = start[::-1], end[::-1]
-            _draw_line(lines, start, end, darkness, 1 if rng.random() < 0.75 else 2)
+            _draw_line(lines, start, end, darkness, int(rng.choice((1, 1, 1, 1, 2, 2, 4))))
             place -= float(rng.uniform(2, 5))
     if rng.random() < 0.1:
         middle, faint = size / 2 + float(rng.normal(0, 1)), darkness * 0.6

@@ -12,6 +12,8 @@ from training.sources import Glyphs
 from zoo import charset
 
 _FREQUENT = "、。，「」：；？！（）…—"
+# Look-alikes of Chinese characters and marks, rare on pages of Chinese: + 十, ' ，, ‘ 。
+_RARE = "\"#$%&'*+-./<=>@[\\]^_`{|}~“”‘’※×÷°℃〈〉〔〕ˉˊˇˋ˙"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +21,7 @@ class CellSampler:
     """Draws pictures of cells with their labels, class by class.
 
     A class is drawn in proportion to the square root of its samples, so that the rare ones are
-    seen, and the punctuation that fills pages is seen more often. The same seed and step give the
+    seen; the punctuation that fills pages is seen more often, signs that are rare on pages less often. The same seed and step give the
     same batch.
     """
 
@@ -41,8 +43,10 @@ class CellSampler:
         )
         totals = np.bincount(labels, weights, minlength=len(charset.CHARACTERS))
         shares = weights / np.sqrt(totals[labels])
-        frequent = charset.encode(_FREQUENT)
-        shares[np.isin(labels, frequent)] *= 3
+        shares[np.isin(labels, charset.encode(_FREQUENT))] *= 4
+        shares[np.isin(labels, charset.encode(_RARE))] *= 0.1
+        letters = [index for index, c in enumerate(charset.CHARACTERS) if c.isascii() and c.isalpha()]
+        shares[np.isin(labels, letters)] *= 0.3
         return cls(
             images=np.concatenate([source.images for source in sources]),
             labels=labels,

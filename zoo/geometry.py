@@ -42,9 +42,12 @@ def rectify(image: np.ndarray, quads: np.ndarray, size: int, margin: float = 0.0
 
 def order_corners(quad: np.ndarray) -> np.ndarray:
     """The corners of a convex quadrilateral, float32 (4, 2), clockwise from the top left one."""
-    points = cv2.convexHull(np.asarray(quad, np.float32).reshape(-1, 1, 2), clockwise=True).reshape(-1, 2)
+    # OpenCV counts y upwards here: what it calls counterclockwise is clockwise on the page.
+    points = cv2.convexHull(np.asarray(quad, np.float32).reshape(-1, 1, 2), clockwise=False).reshape(-1, 2)
     if len(points) != 4:
-        raise ValueError(f"`quad` must be four corners of a convex quadrilateral. Received: {np.asarray(quad).tolist()}.")
+        raise ValueError(
+            f"`quad` must be four corners of a convex quadrilateral. Received: {np.asarray(quad).tolist()}."
+        )
     return np.roll(points, -int(np.argmin(points.sum(1))), axis=0)
 
 
@@ -52,6 +55,9 @@ def iou(first: np.ndarray, second: np.ndarray) -> float:
     """Intersection over union of two convex polygons, float (N, 2) each; 0 where they are empty."""
     a = cv2.convexHull(np.asarray(first, np.float32))
     b = cv2.convexHull(np.asarray(second, np.float32))
+    # OpenCV 5 gives None for the hull of a single point.
+    if a is None or b is None or min(len(a), len(b)) < 3:
+        return 0.0
     common = cv2.intersectConvexConvex(a, b)[0]
     union = cv2.contourArea(a) + cv2.contourArea(b) - common
     return float(common / union) if union > 0 else 0.0
