@@ -38,7 +38,9 @@ def read_labelled(folder: Path) -> list[Labelled]:
     for number, line in enumerate(manifest.read_text(encoding="utf-8").splitlines(), 1):
         name, tab, text = line.partition("\t")
         if not tab:
-            raise ValueError(f"{manifest}: each line must be an image, a tab and its text. Received: line {number}.")
+            raise ValueError(
+                f"{manifest}: each line must be an image, a tab and its text. Received: line {number}."
+            )
         about = truth.get(name, {})
         groups = {key: str(about[key]) for key in ("level", "style", "source") if key in about}
         pages.append(Labelled(folder / name, text.replace("\\n", "\n"), groups))
@@ -73,7 +75,10 @@ class Errors:
 
 
 def evaluate(
-    reader: Reader, pages: list[Labelled], layout: str = "auto", progress: Callable[[str], None] = lambda line: None
+    reader: Reader,
+    pages: list[Labelled],
+    layout: str = "auto",
+    progress: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Errors]:
     """Reads all pages: the errors of all together, and of each group."""
     errors: dict[str, Errors] = defaultdict(Errors)

@@ -47,7 +47,9 @@ def write_font(path: Path, characters: str = "一十。①") -> Path:
     names = [f"glyph{index}" for index in range(len(characters))]
     builder = FontBuilder(1000, isTTF=True)
     builder.setupGlyphOrder([".notdef", *names])
-    builder.setupCharacterMap({ord(character): name for character, name in zip(characters, names, strict=True)})
+    builder.setupCharacterMap(
+        {ord(character): name for character, name in zip(characters, names, strict=True)}
+    )
     glyphs = {".notdef": TTGlyphPen(None).glyph()}
     for index, name in enumerate(names):
         pen = TTGlyphPen(None)
@@ -59,7 +61,7 @@ def write_font(path: Path, characters: str = "一十。①") -> Path:
         pen.closePath()
         glyphs[name] = pen.glyph()
     builder.setupGlyf(glyphs)
-    builder.setupHorizontalMetrics({name: (1000, 100) for name in [".notdef", *names]})
+    builder.setupHorizontalMetrics(dict.fromkeys([".notdef", *names], (1000, 100)))
     builder.setupHorizontalHeader(ascent=800, descent=-200)
     builder.setupNameTable({"familyName": "Boxes", "styleName": "Regular"})
     builder.setupOS2()

@@ -44,7 +44,16 @@ def test_full_width_punctuation_keeps_its_ids(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("written", "meant"),
-    [("，", ","), ("﹁", "「"), ("︱", "—"), ("︙", "…"), ("・", "‧"), ("⼀", "一"), ("爲", "為"), ("Ａ", "A")],
+    [
+        ("，", ","),
+        ("﹁", "「"),
+        ("︱", "—"),
+        ("︙", "…"),
+        ("・", "‧"),
+        ("⼀", "一"),
+        ("爲", "為"),
+        ("Ａ", "A"),
+    ],
 )
 def test_forms_of_a_character_share_its_class(written: str, meant: str) -> None:
     assert charset.normalise(written) == meant

@@ -10,7 +10,9 @@ SQUARE = np.array([[10, 20], [50, 20], [50, 60], [10, 60]], np.float32)
 
 def test_an_upright_square_is_cut_as_it_stands() -> None:
     image = np.random.default_rng(0).integers(0, 256, (80, 90), dtype=np.uint8)
-    quad = np.array([[[19.5, 9.5], [51.5, 9.5], [51.5, 41.5], [19.5, 41.5]]])  # pixels 20 ... 51 and 10 ... 41
+    quad = np.array(
+        [[[19.5, 9.5], [51.5, 9.5], [51.5, 41.5], [19.5, 41.5]]]
+    )  # pixels 20 ... 51 and 10 ... 41
     np.testing.assert_array_equal(geometry.rectify(image, quad, 32)[0], image[10:42, 20:52])
 
 
@@ -62,5 +64,5 @@ def test_the_overlap_is_symmetric_and_a_share(first: list[float], second: list[f
 
 
 def test_known_overlaps() -> None:
-    assert geometry.iou(SQUARE, SQUARE + [20, 0]) == pytest.approx(1 / 3)
+    assert geometry.iou(SQUARE, SQUARE + np.float32([20, 0])) == pytest.approx(1 / 3)
     assert geometry.iou(SQUARE, SQUARE + 100) == 0

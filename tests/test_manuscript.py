@@ -129,7 +129,9 @@ def test_the_blanks_tell_how_a_sheet_is_written() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("level", "least"), [("flat", 0.995), ("scan", 0.995), ("phone", 0.98), ("hard", 0.9)])
+@pytest.mark.parametrize(
+    ("level", "least"), [("flat", 0.995), ("scan", 0.995), ("phone", 0.98), ("hard", 0.9)]
+)
 def test_the_development_pages_are_found(shared: Path, level: str, least: float) -> None:
     truth = json.loads((shared / "dev" / "grid" / "truth.json").read_text(encoding="utf-8"))
     pages = [(name, page) for name, page in truth.items() if page["level"] == level]
@@ -138,4 +140,6 @@ def test_the_development_pages_are_found(shared: Path, level: str, least: float)
         for name, page in pages
     ]
     # A sheet of another shape than the true one counts nothing here, so this asks more than the cells alone.
-    assert np.mean(shares) >= least - (0.1 if level == "hard" else 0), dict(zip(dict(pages), shares, strict=True))
+    assert np.mean(shares) >= least - (0.1 if level == "hard" else 0), dict(
+        zip(dict(pages), shares, strict=True)
+    )

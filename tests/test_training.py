@@ -49,7 +49,9 @@ def test_batches_are_the_same_for_a_seed_and_a_step(data: Path) -> None:
     assert images.shape == (64, 64, 64, 1)
     assert set(labels) <= {0, *hands[0].labels}
     assert 2 <= np.sum(labels == 0) <= 30  # 13 of 64 are expected to be blank
-    for expected, drawn in zip((images, labels), next(iter(pipeline.train_batches(sampler, 7, 1))), strict=True):
+    for expected, drawn in zip(
+        (images, labels), next(iter(pipeline.train_batches(sampler, 7, 1))), strict=True
+    ):
         np.testing.assert_array_equal(expected, drawn)
     assert not np.array_equal(images, sampler.batch(8)[0])
 
@@ -63,7 +65,9 @@ def test_a_run_leaves_weights_and_figures(run: Path) -> None:
     assert not list(run.glob("*.tmp"))
 
 
-def test_a_run_that_is_interrupted_ends_like_an_undisturbed_one(data: Path, run: Path, tmp_path: Path) -> None:
+def test_a_run_that_is_interrupted_ends_like_an_undisturbed_one(
+    data: Path, run: Path, tmp_path: Path
+) -> None:
     script = (
         "import sys, pathlib; from tests.test_training import TINY; from training import fit; import dataclasses\n"
         "fit.fit(dataclasses.replace(TINY, data=pathlib.Path(sys.argv[1])), pathlib.Path(sys.argv[2]))"
@@ -76,7 +80,9 @@ def test_a_run_that_is_interrupted_ends_like_an_undisturbed_one(data: Path, run:
         stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 120
-    while not (tmp_path / "checkpoint.npz").exists() and process.poll() is None and time.monotonic() < deadline:
+    while (
+        not (tmp_path / "checkpoint.npz").exists() and process.poll() is None and time.monotonic() < deadline
+    ):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -168,7 +174,7 @@ def test_unknown_names_answer_with_the_nearest_one() -> None:
 
 
 def test_sizes_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ValueError, match="multiple of 16. Received: size=60"):
+    with pytest.raises(ValueError, match=r"multiple of 16\. Received: size=60"):
         zoo.create("hanzinet", classes=10, size=60)
     with pytest.raises(ValueError, match="must name the same stages"):
         zoo.create("hanzinet", classes=10, depths=(1,))

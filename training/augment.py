@@ -40,7 +40,7 @@ def cell_image(
     neighbour: np.ndarray,
     rng: np.random.Generator,
     size: int = 64,
-    distortion: Distortion = Distortion(),  # noqa: B008 (frozen)
+    distortion: Distortion = Distortion(),
 ) -> np.ndarray:
     """Makes the picture of one cell.
 
@@ -110,8 +110,14 @@ def _warp(ink: np.ndarray, rng: np.random.Generator, size: int, distortion: Dist
     map_y = (backward[1, 0] * x + backward[1, 1] * y) / depth + centre[1]
     coarse = rng.normal(0, 1, (2, *rng.integers(3, 7, 2))).astype(np.float32)
     strength = rng.uniform(0, distortion.elastic)
-    map_x = map_x.astype(np.float32) + cv2.resize(coarse[0], (size, size), interpolation=cv2.INTER_CUBIC) * strength
-    map_y = map_y.astype(np.float32) + cv2.resize(coarse[1], (size, size), interpolation=cv2.INTER_CUBIC) * strength
+    map_x = (
+        map_x.astype(np.float32)
+        + cv2.resize(coarse[0], (size, size), interpolation=cv2.INTER_CUBIC) * strength
+    )
+    map_y = (
+        map_y.astype(np.float32)
+        + cv2.resize(coarse[1], (size, size), interpolation=cv2.INTER_CUBIC) * strength
+    )
     step = EM / (scale * cell)  # How many source pixels one target pixel covers.
     if step > 1.2:
         ink = cv2.GaussianBlur(ink, (0, 0), 0.4 * step)
@@ -147,9 +153,9 @@ def _grid_lines(rng: np.random.Generator, size: int, margin: float) -> np.ndarra
         place = edge + float(rng.normal(0, 1.6))
         for _ in range(2 if rng.random() < 0.15 else 1):
             near = place if side % 2 == 0 else size - 1 - place
-            start, end = ((0, near - tilt), (size, near + tilt))
+            start, end = (0.0, near - tilt), (float(size), near + tilt)
             if side >= 2:
-                start, end = start[::-1], end[::-1]
+                start, end = (start[1], start[0]), (end[1], end[0])
             _draw_line(lines, start, end, darkness, int(rng.choice((1, 1, 1, 1, 2, 2, 4))))
             place -= float(rng.uniform(2, 5))
     if rng.random() < 0.1:
@@ -163,7 +169,7 @@ def _grid_lines(rng: np.random.Generator, size: int, margin: float) -> np.ndarra
 def _draw_line(
     picture: np.ndarray, start: tuple[float, float], end: tuple[float, float], darkness: float, width: int
 ) -> None:
-    fixed = [(int(round(x * 16)), int(round(y * 16))) for x, y in (start, end)]
+    fixed = [(round(x * 16), round(y * 16)) for x, y in (start, end)]
     cv2.line(picture, fixed[0], fixed[1], darkness, width, cv2.LINE_AA, 4)
 
 
@@ -188,5 +194,5 @@ def _photograph(ink: np.ndarray, rng: np.random.Generator, size: int) -> np.ndar
     if rng.random() < 0.15:
         quality = int(rng.integers(30, 90))
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+        return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
     return image

@@ -12,7 +12,7 @@ def save(path: Path, model: keras.Model, epoch: int) -> None:
     arrays = {f"v{index}": np.asarray(variable) for index, variable in enumerate(_variables(model))}
     temporary = path.with_name(path.name + ".tmp")
     with open(temporary, "wb") as file:
-        np.savez(file, epoch=np.int64(epoch), **arrays)
+        np.savez(file, allow_pickle=False, epoch=np.int64(epoch), **arrays)
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
@@ -32,7 +32,9 @@ def load(path: Path, model: keras.Model) -> int:
             arrays = [data[f"v{index}"] for index in range(len(data.files) - 1)]
             epoch = int(data["epoch"])
     except Exception as error:
-        raise ValueError(f"{path}: the checkpoint cannot be read ({error}). Delete it to start anew.") from error
+        raise ValueError(
+            f"{path}: the checkpoint cannot be read ({error}). Delete it to start anew."
+        ) from error
     if [array.shape for array in arrays] != [tuple(variable.shape) for variable in variables]:
         raise ValueError(
             f"{path}: the checkpoint belongs to a model of other sizes. Train in another folder, or delete it."

@@ -127,5 +127,7 @@ def _optimizer(recipe: CharacterRecipe) -> keras.optimizers.Optimizer:
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Writes a JSON file whole or not at all."""
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1, default=str) + "\n", encoding="utf-8")
+    temporary.write_text(
+        json.dumps(content, ensure_ascii=False, indent=1, default=str) + "\n", encoding="utf-8"
+    )
     os.replace(temporary, path)

@@ -11,7 +11,8 @@ from training.sources import Glyphs
 def accuracy_by_writer(model: keras.Model, sources: list[Glyphs]) -> dict[str, float]:
     """The share of characters whose first answer is right, for each writer."""
     return {
-        source.writer: float(np.mean(logits_of(model, source).argmax(1) == source.labels)) for source in sources
+        source.writer: float(np.mean(logits_of(model, source).argmax(1) == source.labels))
+        for source in sources
     }
 
 

@@ -21,8 +21,8 @@ class CellSampler:
     """Draws pictures of cells with their labels, class by class.
 
     A class is drawn in proportion to the square root of its samples, so that the rare ones are
-    seen; the punctuation that fills pages is seen more often, signs that are rare on pages less often. The same seed and step give the
-    same batch.
+    seen; the punctuation that fills pages is seen more often, signs that are rare on pages less
+    often. The same seed and step give the same batch.
     """
 
     images: np.ndarray

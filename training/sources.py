@@ -47,7 +47,7 @@ def _class_of(label: str) -> int | None:
         return None
     plain = charset.normalise(label)
     same_shape = label == plain or "\u2e80" <= label <= "\u2fdf" or label >= "\u3400"
-    folded = "\u3200" <= label <= "\u33ff" or "\ufe4d" <= label <= "\ufe6f" or "\uff5f" <= label
+    folded = "\u3200" <= label <= "\u33ff" or "\ufe4d" <= label <= "\ufe6f" or label >= "\uff5f"
     return charset.encode(label)[0] if same_shape and not folded else None
 
 
@@ -65,7 +65,9 @@ def read_hand(path: Path) -> Glyphs:
     with np.load(path, allow_pickle=False) as data:
         missing = {"images", "labels", "bbox", "canvas"} - set(data.files)
         if missing:
-            raise ValueError(f"{path}: must hold images, labels, bbox and canvas. Missing: {sorted(missing)}.")
+            raise ValueError(
+                f"{path}: must hold images, labels, bbox and canvas. Missing: {sorted(missing)}."
+            )
         images, names, boxes, canvas = data["images"], data["labels"], data["bbox"], data["canvas"]
     classes = [_class_of(str(name)) for name in names]
     chosen = [index for index, label in enumerate(classes) if label is not None]
@@ -86,7 +88,7 @@ def _place(image: np.ndarray, box: np.ndarray, middle: np.ndarray, scale: float)
         return square
     ink = image[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     size = np.clip((box[2:] - box[:2]) * scale, 3, EM - 2)
-    width, height = (int(round(float(value))) for value in size)
+    width, height = (round(float(value)) for value in size)
     offset = ((box[:2] + box[2:]) / 2 - middle) * scale
     left, top = np.clip(EM / 2 + offset - size / 2, 0, EM - size).round().astype(int)
     resized = Image.fromarray(ink).resize((width, height), Image.Resampling.BOX)

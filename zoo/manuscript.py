@@ -8,6 +8,7 @@ they do not.
 """
 
 import dataclasses
+import itertools
 from typing import Literal
 
 import cv2
@@ -255,7 +256,13 @@ def _curl(segments: np.ndarray, size: np.ndarray) -> np.ndarray:
     for tolerance in (0.06, 0.045, 0.03, 0.02, 0.015, 0.012):
         residual = np.abs(base @ coefficients - slope)
         weight = length / (1 + (residual / tolerance) ** 4)
-        ridge = 2e-2 * (2 / width) ** 2 * weight.sum() * np.diag([float((i - 1) ** 2 + j) for i, j in terms]) * 0.1
+        ridge = (
+            2e-2
+            * (2 / width) ** 2
+            * weight.sum()
+            * np.diag([float((i - 1) ** 2 + j) for i, j in terms])
+            * 0.1
+        )
         normal = base.T @ (base * weight[:, None]) + ridge + 1e-12 * np.eye(len(terms))
         coefficients = np.linalg.solve(normal, base.T @ (slope * weight))
     inside_x = np.clip(field_x, x.min(), x.max())
@@ -294,7 +301,7 @@ def _bend(lineness: np.ndarray) -> np.ndarray:
     bands = max(1, min(6, height // 200))
     edges = np.linspace(0, width, strips + 1).astype(int)
     profiles = np.stack(
-        [lineness[:, max(0, a - hop // 2) : b + hop // 2].mean(1) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        [lineness[:, max(0, a - hop // 2) : b + hop // 2].mean(1) for a, b in itertools.pairwise(edges)]
     )
     profiles = cv2.GaussianBlur(profiles, (0, 0), sigmaX=1.2, sigmaY=0.01)
     middle = np.linspace(0, height, bands + 1)
@@ -371,10 +378,13 @@ def _lines_of_grid(
     if not (_is_regular(lefts, rights) and _is_regular(tops, bottoms)):
         return None
     inside = slice(int(lefts[0]), int(rights[-1]) + 1), slice(int(tops[0]), int(bottoms[-1]) + 1)
-    score = float(
-        np.mean([across[int(round(y)), inside[0]].mean() for y in (*tops, *bottoms)])
-        + np.mean([upright[inside[1], int(round(x))].mean() for x in (*lefts, *rights)])
-    ) / 2
+    score = (
+        float(
+            np.mean([across[round(y), inside[0]].mean() for y in (*tops, *bottoms)])
+            + np.mean([upright[inside[1], round(x)].mean() for x in (*lefts, *rights)])
+        )
+        / 2
+    )
     if score < 0.55:
         return None
     return tops, bottoms, lefts, rights, score
@@ -414,7 +424,7 @@ def _cells_between(places: np.ndarray, crossing: np.ndarray) -> tuple[np.ndarray
         Starts and ends of the cells, or None where no regular cells stand.
     """
     seen = []
-    for start, end in zip(places[:-1], places[1:], strict=True):
+    for start, end in itertools.pairwise(places):
         trim = max(2, (end - start) // 6)
         part = crossing[:, start + trim : max(end - trim, start + trim + 1)]
         seen.append(float(np.median(part.mean(1))))
@@ -429,9 +439,9 @@ def _cells_between(places: np.ndarray, crossing: np.ndarray) -> tuple[np.ndarray
         count = max(1, round((end - start) / typical))
         if (end - start) < 0.6 * typical:
             continue
-        for part in range(count):
-            starts.append(start + (end - start) * part / count)
-            ends.append(start + (end - start) * (part + 1) / count)
+        edges = np.linspace(start, end, count + 1)
+        starts += edges[:-1].tolist()
+        ends += edges[1:].tolist()
     if len(starts) < 2:
         return None
     return np.array(starts), np.array(ends)
@@ -451,7 +461,9 @@ def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
     return float(values[order][np.searchsorted(total, total[-1] / 2)])
 
 
-def _written(tops: np.ndarray, bottoms: np.ndarray, lefts: np.ndarray, rights: np.ndarray) -> Direction | None:
+def _written(
+    tops: np.ndarray, bottoms: np.ndarray, lefts: np.ndarray, rights: np.ndarray
+) -> Direction | None:
     """How the gutters say that a sheet is written."""
     between_columns = float(np.median(lefts[1:] - rights[:-1])) / float(np.median(rights - lefts))
     between_rows = float(np.median(tops[1:] - bottoms[:-1])) / float(np.median(bottoms - tops))

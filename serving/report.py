@@ -1,0 +1,127 @@
+"""Writes RESULTS.md from result.json files: `python -m serving.report`. Nobody types a number into it."""
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from serving import benchmark, evaluate
+from training import measure_grids
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """One table of RESULTS.md, made from `results/NAME/result.json`."""
+
+    name: str
+    title: str
+    command: str
+    table: Callable[[dict[str, Any]], str]
+
+
+def _pages(figures: dict[str, Any]) -> str:
+    return evaluate.table({group: evaluate.Errors(**errors) for group, errors in figures.items()})
+
+
+SECTIONS = (
+    Section(
+        "grids",
+        "Cells of manuscript paper: composed pages, four levels",
+        "python -m training.measure_grids DEV/grid --json results/grids/result.json",
+        measure_grids.table,
+    ),
+    Section(
+        "grids_scanned",
+        "Cells of manuscript paper: real scanned sheets of 10 x 10 boxes",
+        "python -m training.measure_grids DEV/real_pages --json results/grids_scanned/result.json",
+        measure_grids.table,
+    ),
+    Section(
+        "pages",
+        "Text of manuscript paper, read with hanzinet_m",
+        "python -m serving.evaluate DEV/grid --json results/pages/result.json",
+        _pages,
+    ),
+    Section(
+        "speed",
+        "Time and memory of a page",
+        "python -m serving.benchmark examples/essay.jpg --json results/speed/result.json",
+        benchmark.table,
+    ),
+)
+
+
+def report(presets: Path, results: Path) -> str:
+    """The text of RESULTS.md.
+
+    Args:
+        presets: Folder with `NAME/result.json` of the trained models.
+        results: Folder with `NAME/result.json` of each section; those that are missing are left out.
+    """
+    parts = [
+        "# Results\n\nMade by `python -m serving.report` from the `result.json` files under `zoo/presets` and "
+        "`results`.\nDEV is a folder of development sets: pages in the hands of writers that no model trains on "
+        "(w06, w12), and in style 6 of a font whose other styles are trained on (jason6). It is not part of this "
+        "repository.\n"
+    ]
+    parts += [_preset(path.parent.name, _load(path)) for path in sorted(presets.glob("*/result.json"))]
+    for section in SECTIONS:
+        path = results / section.name / "result.json"
+        if path.exists():
+            parts.append(f"## {section.title}\n\n`{section.command}`\n\n{section.table(_load(path))}\n")
+    return "\n".join(parts)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def _preset(name: str, result: dict[str, Any]) -> str:
+    validation = result["validation"]
+    rows = [
+        [writer, f"{figures['samples']:,}", *(f"{figures[key]:.4f}" for key in _ACCURACIES)]
+        for writer, figures in validation["writers"].items()
+    ]
+    table = _table(["unseen writer", "characters", *(key.replace("_", " ") for key in _ACCURACIES)], rows)
+    size = result["files"]["model.tflite"]["bytes"] / 1e6
+    return (
+        f"## Preset {name}\n\n{result['parameters']:,} parameters, {size:.2f} MB as int8 TFLite, trained on "
+        f"{result['training']['pictures']:,} pictures of {len(result['training']['hands'])} files of handwriting "
+        f"and {len(result['training']['fonts'])} fonts.\n\n{table}\n\n"
+        f"int8 and float32 agree on {validation['agreement_int8_float32']:.4f} of the characters. Expected "
+        f"calibration error {validation['expected_calibration_error']:.4f}, with the temperature "
+        f"{result['temperature']:.3f} fitted on the same characters.\n"
+    )
+
+
+_ACCURACIES = ("top1_float32", "top1_int8", "top5_int8")
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main() -> None:
+    """Writes RESULTS.md; `--check` only says whether it is up to date."""
+    parser = argparse.ArgumentParser(prog="python -m serving.report", description=__doc__)
+    parser.add_argument(
+        "--check", action="store_true", help="fail if RESULTS.md is out of date; write nothing"
+    )
+    options = parser.parse_args()
+    target = ROOT / "RESULTS.md"
+    text = report(ROOT / "zoo" / "presets", ROOT / "results")
+    if options.check:
+        if not target.exists() or target.read_text(encoding="utf-8") != text:
+            parser.exit(1, "RESULTS.md is out of date; run `python -m serving.report`.\n")
+        return
+    target.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
