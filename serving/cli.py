@@ -122,7 +122,7 @@ def _explain(error: Exception, name: str, debug: bool) -> str:
         traceback.print_exception(error)
     if isinstance(error, images.ImageError | LayoutError | ModelError):
         # Whoever shows the error shows the name of the image too.
-        return str(error).removeprefix(f"{images._printable(name)}: ")
+        return str(error).removeprefix(f"{images.printable(name)}: ")
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else str(error)
     hint = "" if debug else "; --debug shows the traceback"
@@ -140,7 +140,7 @@ def _show_json(outcome: _Outcome, several: bool) -> None:
 def _show_text(outcome: _Outcome, several: bool) -> None:
     from serving import images
 
-    place = images._printable(outcome.name)
+    place = images.printable(outcome.name)
     if outcome.number is not None:
         place += f", page {outcome.number}"
     if outcome.page is None:
@@ -204,9 +204,98 @@ def list_presets() -> int:
     return 0
 
 
+def train(
+    recipe: Annotated[str, tyro.conf.Positional],
+    workdir: Annotated[Path, tyro.conf.Positional],
+    /,
+    data: Path | None = None,
+    fonts: tuple[Path, ...] | None = None,
+    epochs: int | None = None,
+    steps: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    warmup: float | None = None,
+    weight_decay: float | None = None,
+    clip_norm: float | None = None,
+    real_weight: float | None = None,
+    blank_share: float | None = None,
+    seed: int | None = None,
+    debug: bool = False,
+) -> int:
+    """Train a model; run again with the same folder, it goes on where it stopped.
+
+    Args:
+        recipe: What to train; the options below replace its fields.
+        workdir: Folder of the run.
+        data: Folder with hands/train/*.npz and hands/dev/*.npz, one writer a file.
+        fonts: Font files; a folder stands for one font that is cut into slices.
+        epochs: Number of epochs; a checkpoint is written after each.
+        steps: Batches of an epoch.
+        batch_size: Pictures of a batch.
+        learning_rate: The highest one.
+        warmup: Share of the run in which the rate rises.
+        weight_decay: Of AdamW.
+        clip_norm: Largest norm of the gradient.
+        real_weight: How often a real sample is drawn for one of a font.
+        blank_share: Share of empty cells.
+        seed: Of weights, order and distortions.
+        debug: Show the traceback of an error.
+    """
+    given = {name: value for name, value in locals().items() if value is not None}
+    overrides = {name: value for name, value in given.items() if name not in ("recipe", "workdir", "debug")}
+
+    def run() -> None:
+        from training import fit
+        from training import recipe as recipes
+
+        fit.fit(dataclasses.replace(recipes.find(recipe), **overrides), workdir)
+
+    return _with_training(run, debug)
+
+
+def export(
+    workdir: Annotated[Path, tyro.conf.Positional],
+    name: Annotated[str, tyro.conf.Positional],
+    /,
+    data: Path,
+    presets: Path,
+    debug: bool = False,
+) -> int:
+    """Make a preset of a finished run: weights, int8 TFLite, figures and card.
+
+    Args:
+        workdir: Folder of the run.
+        name: Name of the preset.
+        data: Folder with hands/train and hands/dev, as for train.
+        presets: Folder in which the preset is made.
+        debug: Show the traceback of an error.
+    """
+
+    def run() -> None:
+        from serving import export as exporter
+
+        presets.mkdir(parents=True, exist_ok=True)
+        print(exporter.export_preset(workdir, name, data, presets))
+
+    return _with_training(run, debug)
+
+
+def _with_training(run: Callable[[], None], debug: bool) -> int:
+    """Runs what needs Keras and TensorFlow; errors that a user can mend are told in words."""
+    try:
+        run()
+    except ModuleNotFoundError as error:
+        return _fail(f"{error.name} is not installed; training needs `pip install 'hanzoo[train]'`", debug)
+    except (ValueError, OSError, RuntimeError) as error:
+        return _fail(str(error), debug)
+    return 0
+
+
 COMMANDS: dict[str, Callable[..., int]] = {
     "read": read,
     "list": list_presets,
+    "train": train,
+    "export": export,
 }
 
 

@@ -90,7 +90,7 @@ def decode(source: str | os.PathLike[str] | bytes | bytearray | memoryview | np.
             _check_bytes(memoryview(source).nbytes)
             data = bytes(source)
         elif isinstance(source, str | os.PathLike):
-            name = _printable(os.fsdecode(source)) or name
+            name = printable(os.fsdecode(source)) or name
             data = _read(os.fsdecode(source))
         else:
             raise ImageError(
@@ -146,7 +146,7 @@ def _decode(data: bytes) -> list[np.ndarray]:
 # ---------------------------------------------------------------------------------------- sources
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """The name on one line, whatever characters the file system let it have."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")

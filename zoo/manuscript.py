@@ -430,8 +430,9 @@ def _cells_between(places: np.ndarray, crossing: np.ndarray) -> tuple[np.ndarray
         seen.append(float(np.median(part.mean(1))))
     seen_array, size = np.array(seen), np.diff(places).astype(np.float64)
     run_through = seen_array > 0.5 * np.percentile(seen_array, 80)
-    wide = size > 0.3 * size[run_through].max()
-    candidates = run_through & wide
+    if not run_through.any():
+        return None
+    candidates = run_through & (size > 0.3 * size[run_through].max())
     typical = _weighted_median(size[candidates], size[candidates])
     starts, ends = [], []
     for index in np.flatnonzero(candidates):
