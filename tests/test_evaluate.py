@@ -1,0 +1,70 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from serving import evaluate, report
+from serving.images import ImageError
+from serving.page import Page
+
+
+class _Reader:
+    """Reads what it is told to read."""
+
+    def __init__(self, texts: dict[str, str]) -> None:
+        self._texts = texts
+
+    def read(self, path: Path, layout: str) -> Page:
+        if path.name not in self._texts:
+            raise ImageError(f"{path}: no such file")
+        return _page(self._texts[path.name])
+
+
+def _page(text: str) -> Page:
+    class Answer(Page):
+        @property
+        def text(self) -> str:
+            return text
+
+    return Answer("", 1, 1, "grid", "vertical", ())
+
+
+def test_errors_are_counted_over_pages_and_groups(tmp_path: Path) -> None:
+    (tmp_path / "manifest.tsv").write_text(
+        "a.png\t天地，\\n玄黃\nb.png\t宇宙\nc.png\t洪荒\n", encoding="utf-8"
+    )
+    levels = {"a.png": {"level": "flat", "source": "w1"}, "b.png": {"level": "phone", "source": "w1"}}
+    (tmp_path / "truth.json").write_text(json.dumps(levels), encoding="utf-8")
+    pages = evaluate.read_labelled(tmp_path)
+    assert pages[0].text == "天地，\n玄黃"
+    errors = evaluate.evaluate(_Reader({"a.png": "天地,玄 黄", "b.png": "宇"}), pages)
+    assert (errors["all"].pages, errors["all"].characters, errors["all"].unread) == (3, 9, 1)
+    assert errors["all"].edits == 1 + 1 + 2  # 黃 read as 黄, 宙 missing, c.png unread
+    assert errors["level flat"].rate == pytest.approx(1 / 5)
+    assert errors["level phone, source w1"].edits == 1
+    assert "| all | 3 | 9 | 0.4444 | 1 |" in evaluate.table(errors)
+
+
+def test_a_folder_without_labels_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"must hold manifest\.tsv"):
+        evaluate.read_labelled(tmp_path)
+    (tmp_path / "manifest.tsv").write_text("a.png 天地\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="Received: line 1"):
+        evaluate.read_labelled(tmp_path)
+
+
+def test_the_report_shows_each_section_that_has_figures(tmp_path: Path) -> None:
+    folder = tmp_path / "results" / "pages"
+    folder.mkdir(parents=True)
+    figures = {"all": {"pages": 2, "characters": 200, "edits": 7, "unread": 0}}
+    (folder / "result.json").write_text(json.dumps(figures), encoding="utf-8")
+    text = report.report(tmp_path / "presets", tmp_path / "results")
+    assert "| all | 2 | 200 | 0.0350 | 0 |" in text
+    assert "serving.evaluate" in text
+    assert "Time and memory" not in text
+
+
+def test_results_are_up_to_date() -> None:
+    root = Path(__file__).resolve().parents[1]
+    expected = report.report(root / "zoo" / "presets", root / "results")
+    assert (root / "RESULTS.md").read_text(encoding="utf-8") == expected
