@@ -70,6 +70,30 @@ def _divide_light(grey: np.ndarray) -> np.ndarray:
     return cv2.divide(grey, paper, scale=250)
 
 
+def _without_table(flat: np.ndarray) -> np.ndarray:
+    """Blanks the surface that the sheet lies on, where its grain shows it: uint8 to uint8 (H, W).
+
+    Most of a written page is bare paper, so the median of a neighbourhood is the grain of the paper;
+    on wood or cloth the median is dark. The sheet is the convex hull of what is smooth.
+    """
+    sparse = np.ascontiguousarray(flat[::3, ::3])
+    grain = 250 - np.minimum(cv2.medianBlur(sparse, 15), 250)
+    limit = max(6.0, cv2.threshold(grain, 0, 255, cv2.THRESH_OTSU)[0])
+    smooth = (grain <= limit).astype(np.uint8)
+    count, labels, statistics, _ = cv2.connectedComponentsWithStats(smooth, connectivity=4)
+    if count < 2:
+        return flat
+    area = statistics[:, cv2.CC_STAT_AREA].copy()
+    area[0] = 0
+    parts = np.isin(labels, np.flatnonzero(area > 0.1 * area.max()))
+    hull = cv2.convexHull(np.argwhere(parts)[:, ::-1].astype(np.int32))
+    sheet = cv2.fillConvexPoly(np.zeros_like(smooth), hull, 1)
+    outside = cv2.resize(sheet, flat.shape[::-1], interpolation=cv2.INTER_NEAREST) == 0
+    blanked = flat.copy()
+    blanked[outside] = 250
+    return blanked
+
+
 def find(image: np.ndarray) -> Grid | None:
     """Finds the grid of a sheet of manuscript paper.
 
@@ -81,11 +105,13 @@ def find(image: np.ndarray) -> Grid | None:
     """
     if min(image.shape[:2]) < 60:
         return None
-    # Coloured lines are darkest in one channel, whichever colour they have.
-    grey = image if image.ndim == 2 else np.ascontiguousarray(image.min(axis=2))
-    scale = min(1.0, _WORK / max(grey.shape))
-    work = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
-    flat = _divide_light(work)
+    scale = min(1.0, _WORK / max(image.shape[:2]))
+    work = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
+    if work.ndim == 3:
+        # Coloured lines are darkest in one channel, whichever colour they have.
+        red, green, blue = cv2.split(work)
+        work = cv2.min(cv2.min(red, green), blue)
+    flat = _without_table(_divide_light(work))
     pose = _pose(flat)
     if pose is None:
         return None
@@ -110,7 +136,7 @@ def _pose(flat: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     Returns:
         The homography, and the line segments of the straight page, (N, 2, 2); None without lines.
     """
-    segments = cv2.createLineSegmentDetector().detect(flat)[0]
+    segments = cv2.createLineSegmentDetector(cv2.LSD_REFINE_NONE).detect(flat)[0]
     if segments is None or len(segments) < 8:
         return None
     height, width = flat.shape
@@ -177,6 +203,9 @@ def _pencil(middle: np.ndarray, delta: np.ndarray, length: np.ndarray) -> tuple[
     return float(a), float(np.clip(b, -limit, limit) / size)
 
 
+_COARSE = 8  # Pixels between the places at which the smooth displacements are kept.
+
+
 class _Straightened:
     """A page without its rotation, perspective and curl, and the way back.
 
@@ -191,44 +220,45 @@ class _Straightened:
         placed = cv2.perspectiveTransform(corners[None], np.linalg.inv(centre @ pose))[0]
         low = np.maximum(placed.min(0), -0.9 * max(height, width))
         high = np.minimum(placed.max(0), 0.9 * max(height, width))
-        size = np.maximum(np.ceil(high - low), 16).astype(int)
+        size = np.maximum(np.ceil((high - low) / _COARSE), 2).astype(int)
         shift = np.array([[1, 0, low[0]], [0, 1, low[1]], [0, 0, 1.0]])
         self._to_page = centre @ pose @ shift
         self._source = 250.0 - np.minimum(flat, 250).astype(np.float32)
         segments = segments - low
+        self._x, self._y = np.meshgrid(
+            *(((np.arange(n) + 0.5) * _COARSE - 0.5).astype(np.float32) for n in size)
+        )
         self._dy = _curl(segments, size)
         self._dx = _curl(segments[:, :, ::-1], size[::-1]).T
         self.darkness = self._resample()
 
-    def _positions(self) -> tuple[np.ndarray, np.ndarray]:
-        height, width = self._dx.shape
-        x = np.arange(width, dtype=np.float32)[None] + self._dx
-        y = np.arange(height, dtype=np.float32)[:, None] + self._dy
-        moved = cv2.perspectiveTransform(cv2.merge([x, y]), self._to_page)
-        return moved[..., 0], moved[..., 1]
-
     def _resample(self) -> np.ndarray:
-        map_x, map_y = self._positions()
-        return cv2.remap(self._source, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        points = np.stack([self._x + self._dx, self._y + self._dy], -1)
+        places = cv2.perspectiveTransform(points, self._to_page)
+        places = cv2.resize(places, None, fx=_COARSE, fy=_COARSE, interpolation=cv2.INTER_LINEAR)
+        x, y = cv2.split(places)
+        return cv2.remap(self._source, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+
+    def _displacement(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """dx and dy at places of the straightened page, all float32 of one shape."""
+        x, y = (((places + 0.5) / _COARSE - 0.5).astype(np.float32) for places in (x, y))
+        field = cv2.merge([self._dx, self._dy])
+        moved = cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return moved[..., 0], moved[..., 1]
 
     def uncurl(self) -> None:
         """Bends the page until its lines are straight."""
-        dy = _bend(_lineness(self.darkness))
-        dx = _bend(_lineness(self.darkness.T)).T
+        dy = _bend(_lineness(self.darkness), self._dy.shape)
+        dx = _bend(_lineness(self.darkness.T), self._dx.T.shape).T
         # The fields compose: what is now at (x, y) was at (x + dx, y + dy) before.
-        height, width = self._dx.shape
-        x = np.arange(width, dtype=np.float32)[None] + dx
-        y = np.arange(height, dtype=np.float32)[:, None] + dy
-        self._dx = dx + cv2.remap(self._dx, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        self._dy = dy + cv2.remap(self._dy, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        before_x, before_y = self._displacement(self._x + dx, self._y + dy)
+        self._dx, self._dy = dx + before_x, dy + before_y
         self.darkness = self._resample()
 
     def to_page(self, points: np.ndarray) -> np.ndarray:
         """Moves points, float32 (N, 2), from the straightened page to the given one."""
-        x, y = points[None, :, 0], points[None, :, 1]
-        dx = cv2.remap(self._dx, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
-        dy = cv2.remap(self._dy, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
-        moved = points + np.stack([dx, dy], 1)
+        dx, dy = self._displacement(points[None, :, 0], points[None, :, 1])
+        moved = points + np.stack([dx[0], dy[0]], 1)
         return cv2.perspectiveTransform(moved[None].astype(np.float64), self._to_page)[0]
 
 
@@ -237,16 +267,15 @@ def _curl(segments: np.ndarray, size: np.ndarray) -> np.ndarray:
 
     Args:
         segments: (N, 2, 2), x and y of both ends.
-        size: Width and height of the field.
+        size: Width and height of the field, which has a value every `_COARSE` pixels.
     """
-    width, height = int(size[0]), int(size[1])
+    width, height = (int(n) * _COARSE for n in size)
     delta = segments[:, 1] - segments[:, 0]
     chosen = np.abs(delta[:, 1]) < 0.2 * np.abs(delta[:, 0])
     middle, delta = segments[chosen].mean(1), delta[chosen]
-    field_x = np.linspace(-1, 1, max(2, width // 16), dtype=np.float64)
-    field_y = np.linspace(-1, 1, max(2, height // 16), dtype=np.float64)
+    field_x, field_y = (((np.arange(n) + 0.5) / n * 2 - 1) for n in size)
     if len(middle) < 40:
-        return np.zeros((height, width), np.float32)
+        return np.zeros((size[1], size[0]), np.float32)
     x, y = (2 * middle / np.array([width, height]) - 1).T
     slope, length = delta[:, 1] / delta[:, 0], np.hypot(delta[:, 0], delta[:, 1])
     terms = [(i, j) for i in range(1, 5) for j in range(3)]
@@ -268,7 +297,7 @@ def _curl(segments: np.ndarray, size: np.ndarray) -> np.ndarray:
     inside_x = np.clip(field_x, x.min(), x.max())
     inside_y = np.clip(field_y, y.min(), y.max())[:, None]
     field = sum(c * inside_x**i * inside_y**j for c, (i, j) in zip(coefficients, terms, strict=True))
-    return cv2.resize(np.asarray(field, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(field, np.float32)
 
 
 _PALE = 12.0  # A line this much darker than its surroundings is seen well, before its contrast is known.
@@ -286,23 +315,24 @@ def _ridge(darkness: np.ndarray) -> np.ndarray:
     """The contrast of each pixel against what is above and below, smoothed along the line."""
     run = cv2.blur(np.ascontiguousarray(darkness), (15, 1))
     reach = 3
-    above, below = np.roll(run, reach, 0), np.roll(run, -reach, 0)
-    ridge = run - np.maximum(np.minimum(above, below), (above + below) / 2 - 1)
-    ridge[:reach] = ridge[-reach:] = 0
+    ridge = np.zeros_like(run)
+    if len(run) > 2 * reach:
+        above, middle, below = run[: -2 * reach], run[reach:-reach], run[2 * reach :]
+        beside = cv2.max(cv2.min(above, below), cv2.addWeighted(above, 0.5, below, 0.5, -1))
+        cv2.subtract(middle, beside, dst=ridge[reach:-reach])
     # A line may be a pixel off its place here and there.
     return cv2.dilate(ridge, np.ones((3, 1), np.uint8))
 
 
-def _bend(lineness: np.ndarray) -> np.ndarray:
-    """The displacement dy, float32 (H, W), that straightens horizontal lines."""
+def _bend(lineness: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The displacement dy, float32 of the given (height, width), that straightens horizontal lines."""
     height, width = lineness.shape
     hop = 32
     strips = max(2, width // hop)
     bands = max(1, min(6, height // 200))
-    edges = np.linspace(0, width, strips + 1).astype(int)
-    profiles = np.stack(
-        [lineness[:, max(0, a - hop // 2) : b + hop // 2].mean(1) for a, b in itertools.pairwise(edges)]
-    )
+    # Each strip takes half of its neighbours in, so that ink weighs less.
+    halves = cv2.resize(lineness, (2 * strips, height), interpolation=cv2.INTER_AREA)
+    profiles = np.ascontiguousarray(cv2.blur(halves, (4, 1), anchor=(1, 0))[:, ::2].T)
     profiles = cv2.GaussianBlur(profiles, (0, 0), sigmaX=1.2, sigmaY=0.01)
     middle = np.linspace(0, height, bands + 1)
     shifts = np.zeros((bands, strips), np.float32)
@@ -312,7 +342,7 @@ def _bend(lineness: np.ndarray) -> np.ndarray:
         shifts[band] = _align(profiles[:, top:bottom])
     shifts -= np.median(shifts)
     shifts = cv2.GaussianBlur(shifts, (0, 0), sigmaX=1.5, sigmaY=0.6, borderType=cv2.BORDER_REPLICATE)
-    return cv2.resize(shifts, (width, height), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(shifts, shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _align(profiles: np.ndarray) -> np.ndarray:
@@ -323,13 +353,14 @@ def _align(profiles: np.ndarray) -> np.ndarray:
     energy = (profiles**2).sum(1)
     start = int(np.argmax(np.convolve(energy, np.ones(5), mode="same")))
     positions = np.arange(height, dtype=np.float32)
+    widened = np.arange(-reach, height + reach, dtype=np.float32)
     for step in (1, -1):
         template = profiles[start].copy()
         slope = 0.0
         previous = 0.0
         for strip in range(start + step, strips if step > 0 else -1, step):
             guess = previous + slope
-            guessed = np.pad(np.interp(positions + guess, positions, profiles[strip]), reach)
+            guessed = np.interp(widened + guess, positions, profiles[strip], left=0, right=0)
             scores = np.correlate(guessed, template, mode="valid")
             best = int(np.argmax(scores))
             own = float((profiles[strip] ** 2).sum())
@@ -366,6 +397,8 @@ def _lines_of_grid(
         columns, rows = _extent(across[ys].mean(0)), _extent(upright[:, xs].mean(1))
         contrast_across = max(_PALE / 3, 0.8 * float(np.median(ridge_across[ys][:, columns])))
         contrast_upright = max(_PALE / 3, 0.8 * float(np.median(ridge_upright[rows][:, xs])))
+    ys = _without_middles(ys, across[:, columns].mean(1))
+    xs = _without_middles(xs, upright[rows].mean(0))
     columns_found = _cells_between(xs, across[ys])
     rows_found = _cells_between(ys, upright[:, xs].T)
     if columns_found is None or rows_found is None:
@@ -377,6 +410,9 @@ def _lines_of_grid(
         return None
     if not (_is_regular(lefts, rights) and _is_regular(tops, bottoms)):
         return None
+    tops, bottoms = _extended(tops, bottoms, across[:, columns].mean(1), upright[:, xs].mean(1))
+    rows = slice(int(tops[0]), int(bottoms[-1]) + 1)
+    lefts, rights = _extended(lefts, rights, upright[rows].mean(0), across[ys].mean(0))
     inside = slice(int(lefts[0]), int(rights[-1]) + 1), slice(int(tops[0]), int(bottoms[-1]) + 1)
     score = (
         float(
@@ -406,6 +442,19 @@ def _peaks(profile: np.ndarray, extent: slice) -> np.ndarray:
     return place[smooth[place] > ground + 0.68 * (usual - ground)]
 
 
+def _without_middles(places: np.ndarray, profile: np.ndarray) -> np.ndarray:
+    """Leaves out every other line if it is fainter than its neighbours: the dashed middle of the cells."""
+    if len(places) < 5:
+        return places
+    strength = profile[places]
+    ratio = strength[1:-1] / np.maximum((strength[:-2] + strength[2:]) / 2, 1e-6)
+    for first in (0, 1):
+        odd = ratio[first::2]
+        if len(odd) > 1 and np.median(odd) < 0.9 and np.mean(odd < 0.97) > 0.75:
+            return np.delete(places, np.arange(first + 1, len(places) - 1, 2))
+    return places
+
+
 def _extent(profile: np.ndarray) -> slice:
     """Where the lines run: from the first to the last place at which many of them are seen."""
     smooth = cv2.blur(profile.astype(np.float32).reshape(1, -1), (61, 1)).ravel()
@@ -432,20 +481,63 @@ def _cells_between(places: np.ndarray, crossing: np.ndarray) -> tuple[np.ndarray
     run_through = seen_array > 0.5 * np.percentile(seen_array, 80)
     if not run_through.any():
         return None
-    candidates = run_through & (size > 0.3 * size[run_through].max())
-    typical = _weighted_median(size[candidates], size[candidates])
-    starts, ends = [], []
-    for index in np.flatnonzero(candidates):
-        start, end = float(places[index]), float(places[index + 1])
-        count = max(1, round((end - start) / typical))
-        if (end - start) < 0.6 * typical:
-            continue
-        edges = np.linspace(start, end, count + 1)
-        starts += edges[:-1].tolist()
-        ends += edges[1:].tolist()
+    typical = _weighted_median(size[run_through], size[run_through])
+    candidates = run_through & (size > 0.6 * typical)
+    typical = float(np.median(size[candidates & (size < 1.5 * typical)]))
+    index = np.flatnonzero(candidates)
+    between = [places[b] - places[a + 1] for a, b in itertools.pairwise(index)]
+    gutter = float(np.median(between)) if between else 0.0
+    starts: list[float] = []
+    ends: list[float] = []
+    for start, end in zip(places[index].astype(float), places[index + 1].astype(float), strict=True):
+        # Lines between two cells may have been missed.
+        count = max(1, round((end - start + gutter) / (typical + gutter)))
+        pitch = (end - start + gutter) / count
+        starts += [start + pitch * part for part in range(count)]
+        ends += [start + pitch * (part + 1) - gutter for part in range(count)]
     if len(starts) < 2:
         return None
     return np.array(starts), np.array(ends)
+
+
+def _extended(
+    starts: np.ndarray, ends: np.ndarray, profile: np.ndarray, crossing: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Adds the cells beyond the first and the last one that fainter or curled lines still bound.
+
+    Args:
+        starts: Where the cells start, ascending.
+        ends: Where they end.
+        profile: (length,), how much of a line is seen at each place.
+        crossing: (length,), how many of the lines across run through each place.
+    """
+    for _ in range(2):
+        # The same from the other side, mirrored.
+        starts, ends = (len(profile) - 1 - ends)[::-1], (len(profile) - 1 - starts)[::-1]
+        profile, crossing = profile[::-1], crossing[::-1]
+        inside = [crossing[int(a) + 3 : int(b) - 2].mean() for a, b in zip(starts, ends, strict=True)]
+        lines = [profile[max(0, int(b) - 2) : int(b) + 3].max() for b in ends]
+        ground = float(np.median(profile[int(starts[0]) : int(ends[-1])]))
+        for _ in range(len(starts)):
+            size = float(np.median((ends - starts)[-4:]))
+            gutter = float(np.median((starts[1:] - ends[:-1])[-4:]))
+            start = _peak_near(profile, ends[-1] + gutter, 0.12 * size) if gutter > 0.05 * size else ends[-1]
+            end = _peak_near(profile, start + size, 0.15 * size)
+            if end + 1 >= len(profile):
+                break
+            line = min(profile[int(start)], profile[int(end)])
+            seen = crossing[int(start) + 3 : int(end) - 2].mean()
+            if seen < 0.7 * np.median(inside) or line - ground < 0.3 * (np.median(lines) - ground):
+                break
+            starts, ends = np.append(starts, start), np.append(ends, end)
+    return starts, ends
+
+
+def _peak_near(profile: np.ndarray, place: float, reach: float) -> float:
+    """The place of the largest value within `reach` of `place`."""
+    low = int(np.clip(round(place - reach), 0, len(profile) - 1))
+    high = int(np.clip(round(place + reach), low, len(profile) - 1))
+    return float(low + np.argmax(profile[low : high + 1]))
 
 
 def _is_regular(starts: np.ndarray, ends: np.ndarray) -> bool:
