@@ -69,7 +69,7 @@ EXAMPLES = {
             caption="20x20=400",
         ),
         "blue",
-        lambda page, rng: photograph.phone(page, rng, 0.4),
+        lambda page, rng: photograph.phone(page, rng, 0.2),
         seed=1,
     ),
     "letter": Example(
