@@ -49,7 +49,6 @@ def test_a_flat_sheet_of_any_shape_is_found_whole(seed: int) -> None:
     assert _share_found(grid, truth) == 1, sheet
     assert grid is not None
     assert grid.direction in (None, truth["direction"])
-    assert grid.score > 0.55
 
 
 @pytest.mark.slow

@@ -421,7 +421,7 @@ def _lines_of_grid(
         )
         / 2
     )
-    if score < 0.55:
+    if score < 0.68:
         return None
     return tops, bottoms, lefts, rights, score
 
