@@ -414,15 +414,12 @@ def _lines_of_grid(
     rows = slice(int(tops[0]), int(bottoms[-1]) + 1)
     lefts, rights = _extended(lefts, rights, upright[rows].mean(0), across[ys].mean(0))
     inside = slice(int(lefts[0]), int(rights[-1]) + 1), slice(int(tops[0]), int(bottoms[-1]) + 1)
-    score = (
-        float(
-            np.mean([across[round(y), inside[0]].mean() for y in (*tops, *bottoms)])
-            + np.mean([upright[inside[1], round(x)].mean() for x in (*lefts, *rights)])
-        )
-        / 2
-    )
-    if score < 0.68:
+    seen_across = float(np.mean([across[round(y), inside[0]].mean() for y in (*tops, *bottoms)]))
+    seen_upright = float(np.mean([upright[inside[1], round(x)].mean() for x in (*lefts, *rights)]))
+    # Ruled paper has all of one direction, and strokes pass for a part of the other.
+    if min(seen_across, seen_upright) < 0.5:
         return None
+    score = (seen_across + seen_upright) / 2
     return tops, bottoms, lefts, rights, score
 
 
