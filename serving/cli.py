@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _CLOSED_PIPE = 128 + signal.SIGPIPE if hasattr(signal, "SIGPIPE") else 1
 _INTERRUPTED = 128 + signal.SIGINT
+_TYRO = (tyro.conf.FlagCreatePairsOff,)
 
 
 def read(
@@ -204,51 +205,63 @@ def list_presets() -> int:
     return 0
 
 
-def train(
-    recipe: Annotated[str, tyro.conf.Positional],
-    workdir: Annotated[Path, tyro.conf.Positional],
-    /,
-    data: Path | None = None,
-    fonts: tuple[Path, ...] | None = None,
-    epochs: int | None = None,
-    steps: int | None = None,
-    batch_size: int | None = None,
-    learning_rate: float | None = None,
-    warmup: float | None = None,
-    weight_decay: float | None = None,
-    clip_norm: float | None = None,
-    real_weight: float | None = None,
-    blank_share: float | None = None,
-    seed: int | None = None,
-    debug: bool = False,
-) -> int:
-    """Train a model; run again with the same folder, it goes on where it stopped.
+def train(arguments: Sequence[str]) -> int:
+    """Train a model; run again with the same folder, it goes on where it stopped."""
+    from training import recipe as recipes
+
+    if not arguments or arguments[0].startswith("-"):
+        print("usage: hanzoo train RECIPE WORKDIR [--FIELD VALUE ...]\n\nRECIPE is one of:")
+        for name, recipe in recipes.recipes().items():
+            print(f"  {name:24} {recipe.model}, {recipe.epochs * recipe.steps * recipe.batch_size:,} pictures")
+        print("\n`hanzoo train RECIPE --help` lists its fields.")
+        return 0 if {"-h", "--help"} & set(arguments) else 2
+    try:
+        found = recipes.find(arguments[0])
+    except ValueError as error:
+        return _wrong_option(str(error))
+
+    def run(
+        workdir: Annotated[Path, tyro.conf.Positional],
+        /,
+        recipe: Any = found,
+        debug: bool = False,
+    ) -> int:
+        def start() -> None:
+            from training import fit
+
+            fit.fit(recipe, workdir)
+
+        return _with_training(start, debug)
+
+    run.__annotations__["recipe"] = Annotated[type(found), tyro.conf.arg(name="")]
+    run.__doc__ = f"""Train {found.model}; run again with the same folder, it goes on where it stopped.
 
     Args:
-        recipe: What to train; the options below replace its fields.
         workdir: Folder of the run.
-        data: Folder with hands/train/*.npz and hands/dev/*.npz, one writer a file.
-        fonts: Font files; a folder stands for one font that is cut into slices.
-        epochs: Number of epochs; a checkpoint is written after each.
-        steps: Batches of an epoch.
-        batch_size: Pictures of a batch.
-        learning_rate: The highest one.
-        warmup: Share of the run in which the rate rises.
-        weight_decay: Of AdamW.
-        clip_norm: Largest norm of the gradient.
-        real_weight: How often a real sample is drawn for one of a font.
-        blank_share: Share of empty cells.
-        seed: Of weights, order and distortions.
         debug: Show the traceback of an error.
     """
-    given = {name: value for name, value in locals().items() if value is not None}
-    overrides = {name: value for name, value in given.items() if name not in ("recipe", "workdir", "debug")}
+    return tyro.cli(run, prog=f"hanzoo train {arguments[0]}", args=arguments[1:], config=_TYRO)
+
+
+def evaluate(
+    model: Annotated[str, tyro.conf.Positional],
+    /,
+    data: Path,
+    debug: bool = False,
+) -> int:
+    """Measure a trained model on the validation part of a data folder.
+
+    Args:
+        model: Name of a bundled model, or folder of a finished run.
+        data: Folder with hands/dev/*.npz, or with a folder of pictures for each character.
+        debug: Show the traceback of an error.
+    """
 
     def run() -> None:
         from training import fit
-        from training import recipe as recipes
 
-        fit.fit(dataclasses.replace(recipes.find(recipe), **overrides), workdir)
+        for name, value in fit.evaluate(model, data).items():
+            print(f"{name}  {value:.4f}")
 
     return _with_training(run, debug)
 
@@ -282,6 +295,7 @@ def export(
 
 def _with_training(run: Callable[[], None], debug: bool) -> int:
     """Runs what needs Keras and TensorFlow; errors that a user can mend are told in words."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow greets on stderr.
     try:
         run()
     except ModuleNotFoundError as error:
@@ -291,10 +305,15 @@ def _with_training(run: Callable[[], None], debug: bool) -> int:
     return 0
 
 
+def _see_train() -> int:
+    """Train a model; run again with the same folder, it goes on where it stopped."""
+    return train(["--help"])
+
+
 COMMANDS: dict[str, Callable[..., int]] = {
     "read": read,
     "list": list_presets,
-    "train": train,
+    "evaluate": evaluate,
     "export": export,
 }
 
@@ -309,13 +328,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if arguments == ["--version"]:
             return _show_version()
-        status = tyro.extras.subcommand_cli_from_dict(
-            COMMANDS,
-            prog="hanzoo",
-            description="Reads handwritten Traditional Chinese.",
-            args=arguments or ["--help"],
-            config=(tyro.conf.FlagCreatePairsOff,),
-        )
+        if arguments[:1] == ["train"]:  # Its options depend on the recipe.
+            status = train(arguments[1:])
+        else:
+            status = tyro.extras.subcommand_cli_from_dict(
+                COMMANDS | {"train": _see_train},
+                prog="hanzoo",
+                description="Reads handwritten Traditional Chinese.",
+                args=arguments or ["--help"],
+                config=_TYRO,
+            )
         if sys.stdout is not None:  # It is None where the caller closed it.
             sys.stdout.flush()
     except KeyboardInterrupt:

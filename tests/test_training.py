@@ -17,7 +17,7 @@ import zoo
 from serving import export
 from serving.runtime import Session
 from tests import made_hands
-from training import checkpoint, fit, metrics, pipeline, recipe
+from training import checkpoint, fit, metrics, pipeline, recipe, sources
 from training.recipe import CharacterRecipe
 
 TINY = CharacterRecipe(
@@ -43,7 +43,7 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_batches_are_the_same_for_a_seed_and_a_step(data: Path) -> None:
-    hands = fit.read_hands(data / "hands" / "train")
+    hands = sources.read_hands(data / "hands" / "train")
     sampler = pipeline.CellSampler.of(hands, 64, real_weight=3.0, blank_share=0.2, seed=5)
     images, labels = sampler.batch(7)
     assert images.shape == (64, 64, 64, 1)
@@ -59,8 +59,10 @@ def test_batches_are_the_same_for_a_seed_and_a_step(data: Path) -> None:
 def test_a_run_leaves_weights_and_figures(run: Path) -> None:
     result = json.loads((run / "result.json").read_text(encoding="utf-8"))
     assert result["training"]["pictures"] == 48
-    assert result["training"]["hands"] == ["a", "b"]
-    assert set(result["validation"]["top1_float32"]) == {"c"}
+    assert result["data"]["hands"] == ["a", "b"]
+    assert set(result["validation"]) == {"mean", "c"}
+    assert len(result["history"]) == 2
+    assert all((run / "pictures" / f"{name}.png").exists() for name in ("training", "confusions"))
     assert (run / "model.weights.h5").exists()
     assert not list(run.glob("*.tmp"))
 
@@ -110,20 +112,27 @@ def test_a_checkpoint_brings_back_every_variable(tmp_path: Path) -> None:
     def build() -> keras.Model:
         model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
         model.compile("adam", "mse", jit_compile=False)
+        model.optimizer.build(model.trainable_variables)
         return model
+
+    def state(model: keras.Model) -> list[keras.Variable]:
+        return [*model.variables, *model.optimizer.variables]
 
     trained = build()
     trained.fit(np.ones((8, 3)), np.zeros((8, 2)), verbose=0)
-    checkpoint.save(tmp_path / "c.npz", trained, 4)
+    checkpoint.save(tmp_path / "c.npz", state(trained), {"epoch": 4})
     fresh = build()
-    assert checkpoint.load(tmp_path / "c.npz", fresh) == 4
+    assert checkpoint.load(tmp_path / "c.npz", state(fresh)) == {"epoch": 4}
     for ours, theirs in zip(fresh.optimizer.variables, trained.optimizer.variables, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
 def test_a_data_folder_without_hands_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"must hold hands/train/\*\.npz, or a folder of pictures"):
+        fit.fit(dataclasses.replace(TINY, data=tmp_path), tmp_path / ".run")
+    (tmp_path / "hands").mkdir()
     with pytest.raises(ValueError, match=r"must hold hands/train/\*\.npz"):
-        fit.fit(dataclasses.replace(TINY, data=tmp_path), tmp_path / "run")
+        fit.fit(dataclasses.replace(TINY, data=tmp_path), tmp_path / ".run")
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +154,7 @@ def test_a_preset_holds_its_files_and_their_checksums(preset: Path) -> None:
 def test_the_integer_file_agrees_with_keras(preset: Path, run: Path, data: Path) -> None:
     model = zoo.create(TINY.model, classes=4972, **TINY.sizes)
     model.load_weights(run / "model.weights.h5")
-    cells = pipeline.clean_cells(fit.read_validation_hands(data)[0])
+    cells = pipeline.clean_cells(sources.read_hands(data / "hands" / "dev")[0])
     exact = np.asarray(model.predict_on_batch(cells)["logits"])
     integer = Session(preset / "model.tflite").run({"image": cells})["logits"]
     assert integer.dtype == np.float32

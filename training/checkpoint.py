@@ -1,36 +1,44 @@
 """Checkpoints that a kill at any moment leaves whole."""
 
+import contextlib
+import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any
 
 import keras
 import numpy as np
 
 
-def save(path: Path, model: keras.Model, epoch: int) -> None:
-    """Writes all variables of a compiled model, those of the optimiser too, to a temporary file and renames it."""
-    arrays = {f"v{index}": np.asarray(variable) for index, variable in enumerate(_variables(model))}
-    temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "wb") as file:
-        np.savez(file, allow_pickle=False, epoch=np.int64(epoch), **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+def save(path: Path, variables: list[keras.Variable], progress: dict[str, Any]) -> None:
+    """Writes variables, and how far the run is.
+
+    Args:
+        path: The file; it appears whole or stays as it was.
+        variables: What to write, in an order that does not change.
+        progress: What JSON can hold.
+
+    Raises:
+        OSError: The disk is full, or the folder cannot be written.
+    """
+    arrays = {f"v{index}": np.asarray(variable) for index, variable in enumerate(variables)}
+    with replacing(path) as file:
+        np.savez(file, allow_pickle=False, progress=np.array(json.dumps(progress)), **arrays)
 
 
-def load(path: Path, model: keras.Model) -> int:
-    """Restores what `save` wrote: the number of epochs that are done; 0 where there is no checkpoint.
+def load(path: Path, variables: list[keras.Variable]) -> dict[str, Any] | None:
+    """Restores what `save` wrote and returns its progress; None where there is no checkpoint.
 
     Raises:
         ValueError: The file is damaged or belongs to another model.
     """
     if not path.exists():
-        return 0
-    variables = _variables(model)
+        return None
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
             arrays = [data[f"v{index}"] for index in range(len(data.files) - 1)]
-            epoch = int(data["epoch"])
+            progress = json.loads(str(data["progress"]))
     except Exception as error:
         raise ValueError(
             f"{path}: the checkpoint cannot be read ({error}). Delete it to start anew."
@@ -41,9 +49,25 @@ def load(path: Path, model: keras.Model) -> int:
         )
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
-    return epoch
+    return progress
 
 
-def _variables(model: keras.Model) -> list[keras.Variable]:
-    model.optimizer.build(model.trainable_variables)
-    return [*model.variables, *model.optimizer.variables]
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write that takes the place of `path` once it is written and on the disk.
+
+    Raises:
+        OSError: The disk is full, or the folder cannot be written; `path` stays as it was.
+    """
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(
+            error.errno, f"{error.strerror or error}; the file that was there stays as it was", str(path)
+        ) from error

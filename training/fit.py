@@ -1,26 +1,25 @@
 """The only training path: `fit(recipe, workdir)`. The folder is the run; running it again resumes it."""
 
 import dataclasses
+import hashlib
 import json
-import os
-import time
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 import zoo
-from training import checkpoint, metrics, pipeline, sources
-from training.recipe import CharacterRecipe
-from zoo import charset
+from training import callbacks, checkpoint
+from training import recipe as recipes
+from training.recipe import Recipe
+from training.task import Task
 
 
-def fit(recipe: CharacterRecipe, workdir: Path) -> keras.Model:
+def fit(recipe: Recipe, workdir: Path) -> keras.Model:
     """Trains a model, or goes on with the run that stands in `workdir`.
 
-    Writes `checkpoint.npz` after each epoch, curves for TensorBoard under `logs/`, and at the end
-    `model.weights.h5` and `result.json`.
+    Writes after each epoch `checkpoint.npz`, `pictures/`, and curves for TensorBoard under `logs/`; at
+    the end `model.weights.h5` and `result.json`.
 
     Args:
         recipe: What to train on what.
@@ -30,104 +29,111 @@ def fit(recipe: CharacterRecipe, workdir: Path) -> keras.Model:
         The trained model.
 
     Raises:
-        ValueError: The data folder holds no training hands, or a checkpoint does not fit.
+        ValueError: The data cannot be used, or a checkpoint does not fit.
+        RuntimeError: The loss became NaN or infinite; the checkpoint of the epoch before stays.
+        OSError: The disk is full; the last checkpoint stays.
     """
     workdir.mkdir(parents=True, exist_ok=True)
-    started = time.monotonic()
     keras.utils.set_random_seed(recipe.seed)
-    model = zoo.create(recipe.model, classes=len(charset.CHARACTERS), **recipe.sizes)
-    model.compile(
-        optimizer=_optimizer(recipe),
-        loss={"logits": keras.losses.SparseCategoricalCrossentropy(from_logits=True)},
-        metrics={"logits": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]},
-        jit_compile=False,  # oneDNN is faster on a CPU.
-    )
-    state = workdir / "checkpoint.npz"
-    done = checkpoint.load(state, model)
-    train, validation = read_training_sources(recipe), read_validation_hands(recipe.data)
-    sampler = pipeline.CellSampler.of(
-        train, recipe.batch_size, recipe.real_weight, recipe.blank_share, recipe.seed
-    )
-    logs = keras.callbacks.TensorBoard(workdir / "logs", write_graph=False)
-    figures: dict[str, float] = {}
-    for epoch in range(done, recipe.epochs):
+    keras.config.set_dtype_policy(recipe.precision)
+    task: Task = recipe.task()
+    if task.skipped:
+        (workdir / "skipped.txt").write_text("\n".join(task.skipped) + "\n", encoding="utf-8")
+        print(f"{len(task.skipped)} files cannot be used; {workdir / 'skipped.txt'} names them", flush=True)
+    model = task.model
+    task.compile(model, _optimizer(recipe))
+    history = _resume(model, workdir)
+    if not callbacks.has_ended(history, task):
+        done = len(history)
         model.fit(
-            pipeline.train_batches(sampler, epoch * recipe.steps, recipe.steps),
-            initial_epoch=epoch,
-            epochs=epoch + 1,
+            task.batches(done * recipe.steps, (recipe.epochs - done) * recipe.steps),
+            initial_epoch=done,
+            epochs=recipe.epochs,
+            steps_per_epoch=recipe.steps,
             shuffle=False,
-            callbacks=[logs, keras.callbacks.TerminateOnNaN(raise_error=True)],
+            callbacks=[
+                keras.callbacks.TensorBoard(workdir / "logs", write_graph=False),
+                keras.callbacks.TerminateOnNaN(raise_error=True),
+                callbacks.EndOfEpoch(task, workdir, history),
+            ],
         )
-        checkpoint.save(state, model, epoch + 1)
-        figures = metrics.accuracy_by_writer(model, validation)
-        print("  ".join(f"{writer} {share:.4f}" for writer, share in figures.items()), flush=True)
-    figures = figures or metrics.accuracy_by_writer(model, validation)
-    model.save_weights(workdir / "unfinished.weights.h5")
-    os.replace(workdir / "unfinished.weights.h5", workdir / "model.weights.h5")
-    write_json(
-        workdir / "result.json",
-        {
-            "model": recipe.model,
-            "recipe": dataclasses.asdict(dataclasses.replace(recipe, data=Path("data"), fonts=())),
-            "parameters": model.count_params(),
-            "training": {
-                "pictures": recipe.epochs * recipe.steps * recipe.batch_size,
-                "hands": [source.writer for source in train if source.real],
-                "fonts": [source.writer for source in train if not source.real],
-                "classes_without_a_sample": len(charset.CHARACTERS)
-                - 1
-                - len(np.unique(np.concatenate([source.labels for source in train]))),
-                "seconds_of_the_last_start": round(time.monotonic() - started),
-            },
-            "validation": {"top1_float32": figures},
-        },
-    )
+    if recipe.patience:
+        checkpoint.load(workdir / callbacks.BEST, model.variables)
+    elif recipe.ema:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+    _finish(model, task, history, workdir)
     return model
 
 
-def read_training_sources(recipe: CharacterRecipe) -> list[sources.Glyphs]:
-    """All hands of `data/hands/train` and all fonts of a recipe."""
-    hands = read_hands(recipe.data / "hands" / "train")
-    fonts = [
-        sources.read_font(sorted(font.glob("*.woff2")) if font.is_dir() else font) for font in recipe.fonts
-    ]
-    return hands + fonts
+def evaluate(model: str | Path, data: Path) -> dict[str, float]:
+    """The figures of a trained model on the validation part of a data folder.
 
-
-def read_validation_hands(data: Path) -> list[sources.Glyphs]:
-    """All hands of `data/hands/dev`: writers that no model trains on."""
-    return read_hands(data / "hands" / "dev")
-
-
-def read_hands(folder: Path) -> list[sources.Glyphs]:
-    """All hands of a folder.
+    Args:
+        model: Name of a preset, or folder of a finished run.
+        data: Folder as the recipe of the model takes it.
 
     Raises:
-        ValueError: The folder holds none.
+        ValueError: There is no such model, or the data cannot be used.
     """
-    files = sorted(folder.glob("*.npz"))
-    if not files:
-        raise ValueError(f"`data` must hold {folder.parent.name}/{folder.name}/*.npz. Received: {folder}.")
-    return [sources.read_hand(file) for file in files]
+    recipe = recipes.from_json(zoo.describe(model)["recipe"])
+    task: Task = dataclasses.replace(recipe, start=str(model), data=data).task()
+    return task.evaluate(task.model)
 
 
-def _optimizer(recipe: CharacterRecipe) -> keras.optimizers.Optimizer:
+def _resume(model: keras.Model, workdir: Path) -> list[dict[str, Any]]:
+    """The history of the run so far, and its state in the model."""
+    model.optimizer.build(model.trainable_variables)
+    state = [*model.variables, *model.optimizer.variables]
+    progress = checkpoint.load(workdir / callbacks.CHECKPOINT, state)
+    return progress["history"] if progress else []
+
+
+def _optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:
     steps = recipe.epochs * recipe.steps
     rise = max(1, round(recipe.warmup * steps))
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - rise), warmup_target=recipe.learning_rate, warmup_steps=rise
     )
+    average = {"use_ema": True, "ema_momentum": recipe.ema} if recipe.ema else {}
     optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=recipe.weight_decay, global_clipnorm=recipe.clip_norm
+        schedule, weight_decay=recipe.weight_decay, global_clipnorm=recipe.clip_norm, **average
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
 
 
+def _finish(model: keras.Model, task: Task, history: list[dict[str, Any]], workdir: Path) -> None:
+    """Writes the weights and then `result.json`, which says that the run is whole."""
+    recipe = task.recipe
+    weights = workdir / zoo.WEIGHTS
+    model.save_weights(workdir / "unfinished.weights.h5")
+    (workdir / "unfinished.weights.h5").replace(weights)
+    best = callbacks.best_epoch(history, task.goal) if recipe.patience else len(history) - 1
+    write_json(
+        workdir / "result.json",
+        {
+            **model.built_by_zoo,
+            "recipe": recipes.to_json(recipe),
+            "parameters": model.count_params(),
+            "training": {
+                "pictures": len(history) * recipe.steps * recipe.batch_size,
+                "epochs": len(history),
+                "seconds": round(sum(past["seconds"] for past in history)),
+            },
+            **task.facts(),
+            "validation": history[best]["validation"],
+            "history": history,
+            "files": {
+                zoo.WEIGHTS: {
+                    "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+                    "bytes": weights.stat().st_size,
+                }
+            },
+        },
+    )
+
+
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Writes a JSON file whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(
-        json.dumps(content, ensure_ascii=False, indent=1, default=str) + "\n", encoding="utf-8"
-    )
-    os.replace(temporary, path)
+    with checkpoint.replacing(path) as file:
+        file.write(json.dumps(content, ensure_ascii=False, indent=1, default=str).encode() + b"\n")

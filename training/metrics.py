@@ -18,7 +18,7 @@ def accuracy_by_writer(model: keras.Model, sources: list[Glyphs]) -> dict[str, f
 
 def logits_of(model: keras.Model, source: Glyphs) -> np.ndarray:
     """The logits of all characters of a source, undistorted: float32 (n, classes)."""
-    cells = pipeline.clean_cells(source)
+    cells = pipeline.clean_cells(source, model.input_shape[1])
     batches = [cells[start : start + 512] for start in range(0, len(cells), 512)]
     return np.concatenate([np.asarray(model.predict_on_batch(batch)["logits"]) for batch in batches])
 

@@ -31,17 +31,25 @@ class CellSampler:
     batch_size: int
     blank_share: float
     seed: int
+    size: int = 64
 
     @classmethod
     def of(
-        cls, sources: Sequence[Glyphs], batch_size: int, real_weight: float, blank_share: float, seed: int
+        cls,
+        sources: Sequence[Glyphs],
+        batch_size: int,
+        real_weight: float,
+        blank_share: float,
+        seed: int,
+        size: int = 64,
+        classes: int = len(charset.CHARACTERS),
     ) -> "CellSampler":
         """Joins sources; a sample of a real hand counts `real_weight` times one of a font."""
         labels = np.concatenate([source.labels for source in sources])
         weights = np.concatenate(
             [np.full(len(source.labels), real_weight if source.real else 1.0) for source in sources]
         )
-        totals = np.bincount(labels, weights, minlength=len(charset.CHARACTERS))
+        totals = np.bincount(labels, weights, minlength=classes)
         shares = weights / np.sqrt(totals[labels])
         shares[np.isin(labels, charset.encode(_FREQUENT))] *= 4
         shares[np.isin(labels, charset.encode(_RARE))] *= 0.1
@@ -54,10 +62,11 @@ class CellSampler:
             batch_size=batch_size,
             blank_share=blank_share,
             seed=seed,
+            size=size,
         )
 
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """The batch of a step: uint8 (batch, 64, 64, 1) and int32 (batch,)."""
+        """The batch of a step: uint8 (batch, size, size, 1) and int32 (batch,)."""
         rng = np.random.default_rng([self.seed, int(step)])
         last = len(self.shares) - 1
         chosen = np.minimum(np.searchsorted(self.shares, rng.random((2, self.batch_size))), last)
@@ -67,12 +76,12 @@ class CellSampler:
             for index, other, empty in zip(*chosen, blank, strict=True)
         ]
         labels = np.where(blank, 0, self.labels[chosen[0]]).astype(np.int32)
-        return np.stack(pictures)[..., None], labels
+        return np.stack([_resized(picture, self.size) for picture in pictures])[..., None], labels
 
 
 def train_batches(sampler: CellSampler, first_step: int, steps: int) -> tf.data.Dataset:
     """The batches of `steps` steps from `first_step` on, made in the background."""
-    side, count = 64, sampler.batch_size
+    side, count = sampler.size, sampler.batch_size
 
     def make(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images, labels = tf.numpy_function(sampler.batch, [step], [tf.uint8, tf.int32], stateful=False)
@@ -87,5 +96,10 @@ def clean_cells(source: Glyphs, size: int = 64, margin: float = 0.06) -> np.ndar
     em = source.images.shape[1]
     edge = round(em * margin)
     framed = np.pad(source.images, ((0, 0), (edge, edge), (edge, edge)), constant_values=255)
-    cells = [cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA) for image in framed]
-    return np.stack(cells)[..., None]
+    return np.stack([_resized(image, size) for image in framed])[..., None]
+
+
+def _resized(image: np.ndarray, size: int) -> np.ndarray:
+    if image.shape == (size, size):
+        return image
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)

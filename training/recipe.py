@@ -1,20 +1,24 @@
 """What a training run is: plain data, looked up by name."""
 
 import dataclasses
-import difflib
+import importlib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
+
+import tyro
+
+import zoo
 
 
 @dataclasses.dataclass(frozen=True)
-class CharacterRecipe:
-    """Trains a classifier of single characters on hands and fonts.
+class Recipe:
+    """What every run has. The subclasses add what they need to know of their data.
 
     Attributes:
         model: Name in `zoo.names()`.
         sizes: What its builder takes besides `classes`.
-        data: Folder with `hands/train/*.npz` and `hands/dev/*.npz`, one writer a file.
-        fonts: Font files; a folder stands for one font that is cut into slices.
+        data: Folder of the data.
+        start: Preset, or folder of a run, whose weights the run starts from.
         epochs: Number of epochs; a checkpoint is written after each.
         steps: Batches of an epoch.
         batch_size: Pictures of a batch.
@@ -22,15 +26,21 @@ class CharacterRecipe:
         warmup: Share of the run in which the rate rises from zero.
         weight_decay: Of AdamW, on kernels only.
         clip_norm: Largest norm of the gradient of all weights.
-        real_weight: How often a sample of a real hand is drawn for one of a font.
-        blank_share: Share of empty cells.
+        ema: Momentum of the moving average of the weights, which is what is validated and kept;
+            0 keeps the weights themselves.
+        patience: Epochs without a better figure after which the run stops and the best weights are
+            kept; 0 never stops early.
+        precision: What layers compute in; bfloat16 pays on processors that have it.
         seed: Of weights, order and distortions.
     """
 
+    TASK: ClassVar[str] = ""
+    """Where the class of the task stands, as "module:class"."""
+
     model: str
-    sizes: dict[str, Any] = dataclasses.field(default_factory=dict)
+    sizes: Annotated[dict[str, Any], tyro.conf.Suppress] = dataclasses.field(default_factory=dict)
     data: Path = Path("data")
-    fonts: tuple[Path, ...] = ()
+    start: Annotated[str | None, tyro.conf.arg(name="from")] = None
     epochs: int = 16
     steps: int = 500
     batch_size: int = 128
@@ -38,28 +48,88 @@ class CharacterRecipe:
     warmup: float = 0.04
     weight_decay: float = 0.02
     clip_norm: float = 5.0
+    ema: float = 0.0
+    patience: int = 0
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    seed: int = 0
+
+    def task(self) -> Any:
+        """The `training.task.Task` of this recipe, its data read."""
+        module, name = self.TASK.split(":")
+        return getattr(importlib.import_module(module), name)(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class CharacterRecipe(Recipe):
+    """Trains a classifier of single characters.
+
+    Attributes:
+        data: Folder with `hands/train/*.npz` and `hands/dev/*.npz`, one writer a file; or with a
+            folder of pictures for each character, `CHARACTER/*.png`.
+        fonts: Font files; a folder stands for one font that is cut into slices.
+        real_weight: How often a sample of a real hand is drawn for one of a font.
+        blank_share: Share of empty cells.
+        label_smoothing: Share of the target that is spread over all characters.
+        add_characters: Adds characters of the data that the charset lacks behind its others.
+    """
+
+    TASK: ClassVar[str] = "training.characters:CharacterTask"
+
+    fonts: tuple[Path, ...] = ()
     real_weight: float = 3.0
     blank_share: float = 0.03
-    seed: int = 0
+    label_smoothing: float = 0.0
+    add_characters: bool = False
+
+
+_MODULES = ("classification",)
+
+
+def recipes() -> dict[str, Recipe]:
+    """All recipes by their names."""
+    modules = [importlib.import_module(f"training.recipes.{name}") for name in _MODULES]
+    return {name: recipe for module in modules for name, recipe in module.RECIPES.items()}
 
 
 def names() -> list[str]:
     """The names of all recipes."""
-    from training.recipes import classification
-
-    return list(classification.RECIPES)
+    return list(recipes())
 
 
-def find(name: str) -> CharacterRecipe:
+def find(name: str) -> Recipe:
     """The recipe of this name.
 
     Raises:
         ValueError: There is none.
     """
-    from training.recipes import classification
+    known = recipes()
+    if name not in known:
+        hint = zoo.did_you_mean(name, known)
+        raise ValueError(f"No recipe named {name!r}.{hint} There are: {', '.join(known)}.")
+    return known[name]
 
-    if name not in classification.RECIPES:
-        close = difflib.get_close_matches(name, names(), 1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"No recipe named {name!r}.{hint} There are: {', '.join(names())}.")
-    return classification.RECIPES[name]
+
+def to_json(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as JSON holds it, without the paths of this machine."""
+    fields = dataclasses.asdict(recipe) | {"data": "data"}
+    return {
+        "kind": type(recipe).__name__,
+        **{name: value for name, value in fields.items() if name != "fonts"},
+    }
+
+
+def from_json(content: dict[str, Any]) -> Recipe:
+    """What `to_json` wrote.
+
+    Raises:
+        ValueError: The kind or a field is unknown.
+    """
+    kinds = {kind.__name__: kind for kind in (CharacterRecipe,)}
+    fields = {name: value for name, value in content.items() if name != "kind"}
+    try:
+        recipe = kinds[content["kind"]](**fields)
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f"`content` must be a recipe of one of {sorted(kinds)}. Received: {content}."
+        ) from error
+    return dataclasses.replace(recipe, data=Path(recipe.data))

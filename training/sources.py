@@ -6,12 +6,12 @@ in its natural size and place, so that a full stop stays small and low.
 
 import dataclasses
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from fontTools import ttLib
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from zoo import charset
 
@@ -78,6 +78,135 @@ def read_hand(path: Path) -> Glyphs:
     placed = np.stack([_place(images[index], boxes[index], middle, scale) for index in chosen])
     labels = np.array([classes[index] for index in chosen], np.int32)
     return Glyphs(path.stem, placed, labels, real=True)
+
+
+def read_hands(folder: Path) -> list[Glyphs]:
+    """All hands of a folder, `*.npz`.
+
+    Raises:
+        ValueError: The folder holds none.
+    """
+    files = sorted(folder.glob("*.npz"))
+    if not files:
+        raise ValueError(f"`data` must hold {folder.parent.name}/{folder.name}/*.npz. Received: {folder}.")
+    return [read_hand(file) for file in files]
+
+
+def labels_of_folder(folder: Path) -> list[str]:
+    """The characters that have a folder of pictures in `folder`, sorted.
+
+    Raises:
+        ValueError: There is none, or a folder's name is not one character.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"`data` must be a folder. Received: {folder}.")
+    labels = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if not labels:
+        raise ValueError(
+            f"{folder}: must hold hands/train/*.npz, or a folder of pictures for each character (CHARACTER/*.png)."
+        )
+    longer = [label for label in labels if len(label) != 1]
+    if longer:
+        raise ValueError(f"{folder}: a folder of pictures is named by one character. Received: {longer[:5]}.")
+    return labels
+
+
+def read_folder(folder: Path, characters: Sequence[str]) -> tuple[Glyphs, list[str]]:
+    """Reads a folder of pictures for each character, `CHARACTER/*`, of one or several writers.
+
+    Each picture shows one cell, or is cut to the ink; all are scaled alike, so that ordinary
+    characters take up their share of the em square.
+
+    Args:
+        folder: As `labels_of_folder` checks it.
+        characters: The character of each class.
+
+    Returns:
+        The characters, and a line for each picture that cannot be read, with the reason.
+
+    Raises:
+        ValueError: No picture can be read.
+    """
+    classes = {character: index for index, character in enumerate(characters) if index}
+    pictures, labels, skipped = [], [], []
+    for label in labels_of_folder(folder):
+        index = classes[label if label in classes else charset.normalise(label)]
+        for file in sorted((folder / label).iterdir()):
+            try:
+                pictures.append(_read_picture(file))
+            except (OSError, ValueError, Image.DecompressionBombError) as error:
+                skipped.append(f"{file}: {error}")
+            else:
+                labels.append(index)
+    if not pictures:
+        raise ValueError(
+            f"{folder}: none of its {len(skipped)} pictures can be read. {skipped[0] if skipped else ''}"
+        )
+    boxes = [_ink_box(picture) for picture in pictures]
+    shares = [
+        max(x1 - x0, y1 - y0) / max(p.shape) for p, (x0, y0, x1, y1) in zip(pictures, boxes, strict=True)
+    ]
+    scale = _FILL * EM / float(np.median(shares))
+    placed = []
+    for picture, box in zip(pictures, boxes, strict=True):
+        height, width = picture.shape
+        ink = picture[box[1] : box[3], box[0] : box[2]]
+        middle = np.array([width, height], np.float32) / 2
+        placed.append(_place(ink, np.array(box, np.float32), middle, scale / max(picture.shape)))
+    return Glyphs(folder.name, np.stack(placed), np.array(labels, np.int32), real=True), skipped
+
+
+def split(glyphs: Glyphs, every: int = 10, at_least: int = 5) -> tuple[list[Glyphs], list[Glyphs]]:
+    """Splits characters whose writers are not known into a part to train on and one to validate on.
+
+    Args:
+        glyphs: The characters.
+        every: One of so many samples of a character validates.
+        at_least: Characters with fewer samples only train.
+
+    Raises:
+        ValueError: No character has `at_least` samples.
+    """
+    order = np.argsort(glyphs.labels, kind="stable")
+    counts = np.bincount(glyphs.labels)
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order)) - starts[glyphs.labels[order]]
+    held = (rank % every == 0) & (counts[glyphs.labels] >= at_least)
+    if not held.any():
+        raise ValueError(f"{glyphs.writer}: at least one character needs {at_least} readable pictures.")
+    return (
+        [dataclasses.replace(glyphs, images=glyphs.images[~held], labels=glyphs.labels[~held])],
+        [dataclasses.replace(glyphs, images=glyphs.images[held], labels=glyphs.labels[held])],
+    )
+
+
+def _read_picture(file: Path) -> np.ndarray:
+    """A picture as uint8 (H, W), dark ink on light paper; what is transparent is paper.
+
+    Raises:
+        ValueError: It holds no ink, or is too small or too large.
+        OSError: It is no picture, or damaged.
+    """
+    with Image.open(file) as opened:
+        if not 4 <= min(opened.size) <= max(opened.size) <= 4096:
+            raise ValueError(f"its sides must be 4 to 4,096 pixels. Received: {opened.size}.")
+        rgba = ImageOps.exif_transpose(opened).convert("RGBA")
+    paper = Image.new("RGBA", rgba.size, "white")
+    grey = np.asarray(Image.alpha_composite(paper, rgba).convert("L"))
+    edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    if np.median(edge) < 128:
+        grey = 255 - grey
+    if grey.min() > 200:
+        raise ValueError("it shows no ink.")
+    return grey
+
+
+def _ink_box(picture: np.ndarray) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the ink."""
+    ink = picture < (int(picture.min()) + int(picture.max())) / 2
+    rows, columns = np.nonzero(ink)
+    return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
 
 
 def _place(image: np.ndarray, box: np.ndarray, middle: np.ndarray, scale: float) -> np.ndarray:

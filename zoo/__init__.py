@@ -1,16 +1,33 @@
 """The model zoo: one readable table of names, built on demand."""
 
 import difflib
+import hashlib
 import importlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo import charset
 
 if TYPE_CHECKING:
     import keras
 
 MODELS = {
+    "vgg16": "zoo.vgg:vgg16",
+    **{f"efficientnet_b{phi}": f"zoo.efficientnet:b{phi}" for phi in range(8)},
     "hanzinet": "zoo.hanzinet:hanzinet",
     "hanzinet_m": "zoo.hanzinet:hanzinet_m",
 }
+
+PRESETS = Path(__file__).parent / "presets"
+"""Trained models that come with the package, a folder each."""
+
+WEIGHTS = "model.weights.h5"
 
 
 def names() -> list[str]:
@@ -29,8 +46,113 @@ def create(name: str, **sizes: Any) -> "keras.Model":
         ValueError: No model has this name.
     """
     if name not in MODELS:
-        close = difflib.get_close_matches(name, MODELS, 1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"No model named {name!r}.{hint} `zoo.names()` lists all {len(MODELS)}.")
+        raise ValueError(
+            f"No model named {name!r}.{did_you_mean(name, MODELS)} `zoo.names()` lists all {len(MODELS)}."
+        )
     module, builder = MODELS[name].split(":")
-    return getattr(importlib.import_module(module), builder)(**sizes)
+    model = getattr(importlib.import_module(module), builder)(**sizes)
+    # What `save` writes, so that `load` can build the same model from code.
+    model.built_by_zoo = {"model": name, "sizes": sizes}
+    return model
+
+
+def save(model: "keras.Model", folder: Path) -> None:
+    """Saves a model that `create` or `load` made: its name, its sizes and its weights, no code.
+
+    Args:
+        model: The model.
+        folder: Made if needed; each file in it appears whole or not at all.
+
+    Raises:
+        ValueError: The model is not one of the zoo's.
+    """
+    built = getattr(model, "built_by_zoo", None)
+    if built is None:
+        raise ValueError(f"`model` must come from zoo.create() or zoo.load(). Received: {model!r}.")
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        weights = Path(temporary) / WEIGHTS
+        model.save_weights(weights)
+        digest = {"sha256": hashlib.sha256(weights.read_bytes()).hexdigest(), "bytes": weights.stat().st_size}
+        description = Path(temporary) / "model.json"
+        content = {**built, "files": {WEIGHTS: digest}}
+        description.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        os.replace(weights, folder / WEIGHTS)
+        os.replace(description, folder / "model.json")
+
+
+def load(preset: str | Path) -> "keras.Model":
+    """Builds a model from code and loads its weights.
+
+    Args:
+        preset: Name of a trained model that comes with the package, or a folder that `save`, a
+            finished run or `hanzoo preset` wrote.
+
+    Raises:
+        ValueError: There is no such model, or its files are missing or damaged.
+    """
+    description = describe(preset)
+    weights = _folder(preset) / WEIGHTS
+    try:
+        model = create(description["model"], **description["sizes"])
+        digest = description["files"][WEIGHTS]["sha256"]
+        content = weights.read_bytes()
+    except (KeyError, TypeError, OSError) as error:
+        raise ValueError(f"{weights.parent}: holds no model of the zoo ({error!r}).") from error
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ValueError(f"{weights}: damaged: its sha256 is not the one that was written beside it.")
+    model.load_weights(weights)
+    return model
+
+
+def describe(preset: str | Path) -> dict[str, Any]:
+    """What stands beside the weights of a model: its name, its sizes, and of a trained one its figures.
+
+    Raises:
+        ValueError: There is no such model, or its description is damaged.
+    """
+    folder = _folder(preset)
+    for file in (folder / "model.json", folder / "result.json"):
+        if file.is_file():
+            try:
+                return json.loads(file.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise ValueError(f"{file}: is no JSON ({error}).") from error
+    bundled = _bundled()
+    hint = did_you_mean(str(preset), bundled)
+    raise ValueError(f"No trained model {str(preset)!r}.{hint} Bundled: {', '.join(bundled)}.")
+
+
+def characters(preset: str | Path) -> tuple[str, ...]:
+    """The character of each class of a trained model: those of the charset, then its own."""
+    return (*charset.CHARACTERS, *describe(preset).get("added_characters", ""))
+
+
+def with_classes(model: "keras.Model", classes: int) -> "keras.Model":
+    """The same model with more classes; the old ones keep their weights, the new ones start fresh.
+
+    Args:
+        model: From `create` or `load`, its classes last in the shape of whatever depends on them.
+        classes: Number of classes, not fewer than before.
+    """
+    built = model.built_by_zoo
+    grown = create(built["model"], **{**built["sizes"], "classes": classes})
+    for new, old in zip(grown.weights, model.weights, strict=True):
+        value = np.asarray(new).copy()
+        value[..., : old.shape[-1]] = np.asarray(old)
+        new.assign(value)
+    return grown
+
+
+def _bundled() -> list[str]:
+    return sorted(file.parent.name for file in PRESETS.glob("*/result.json"))
+
+
+def _folder(preset: str | Path) -> Path:
+    return PRESETS / preset if preset in _bundled() else Path(preset)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint at the nearest of the known names, with a space before it; empty where none is near."""
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f" Did you mean {close[0]!r}?" if close else ""

@@ -12,6 +12,8 @@ References:
 import keras
 from keras import layers
 
+from zoo import layers as blocks
+
 
 def hanzinet(
     classes: int,
@@ -42,9 +44,7 @@ def hanzinet(
         raise ValueError(f"`widths` and `depths` must name the same stages. Received: {widths=}, {depths=}.")
     if size % 2 ** len(widths):
         raise ValueError(f"`size` must be a multiple of {2 ** len(widths)}. Received: size={size}.")
-    image = keras.Input((size, size, 1), dtype="uint8", name="image")
-    # Ink becomes 1 and paper 0, so that zero padding looks like paper.
-    x = layers.Rescaling(-1 / 255, offset=1.0, name="ink")(image)
+    image, x = blocks.ink(size)
     for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
         x = _convolution(x, width, f"stage{stage}_down", strides=2)
         for block in range(depth):
@@ -59,8 +59,7 @@ def hanzinet(
     x = layers.BatchNormalization(name="embedding_norm")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
     x = layers.Dense(classes, name="scores")(x)
-    logits = layers.Activation("linear", dtype="float32", name="logits")(x)
-    return keras.Model(image, {"logits": logits}, name="hanzinet")
+    return keras.Model(image, blocks.named_logits(x), name="hanzinet")
 
 
 def hanzinet_m(classes: int, size: int = 64) -> keras.Model:

@@ -5,6 +5,23 @@ from training.recipe import CharacterRecipe
 RECIPES = {
     # The first bundled reader: about a million pictures, an hour on two cores.
     "hanzinet_m": CharacterRecipe(model="hanzinet_m"),
+    # The networks of the research note, at sizes that two cores train in an hour.
+    "vgg16": CharacterRecipe(
+        model="vgg16",
+        sizes={"size": 64, "channels": 1, "width": 0.1875, "dense": 384, "dropout": 0.1, "normalise": True},
+        epochs=22,
+        steps=250,
+        batch_size=64,
+        learning_rate=2e-3,
+    ),
+    "efficientnet_b0": CharacterRecipe(
+        model="efficientnet_b0",
+        sizes={"size": 48, "channels": 1, "dropout": 0.1, "drop_connect": 0.05, "embedding": 128},
+        epochs=22,
+        steps=250,
+        batch_size=64,
+        learning_rate=2e-3,
+    ),
     # For trying things out: a small network and a few minutes.
     "hanzinet_tiny": CharacterRecipe(
         model="hanzinet",

@@ -1,0 +1,115 @@
+"""What happens at the end of each epoch: figures, pictures, the checkpoint, and the end of the run."""
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import keras
+import numpy as np
+
+from training import checkpoint
+from training.task import Task
+
+CHECKPOINT, BEST = "checkpoint.npz", "best.npz"
+
+
+class EndOfEpoch(keras.callbacks.Callback):
+    """Validates, shows and saves; stops the run when it no longer gets better.
+
+    Args:
+        task: What is trained.
+        workdir: Folder of the run.
+        history: The epochs that are done; those that follow are appended.
+    """
+
+    def __init__(self, task: Task, workdir: Path, history: list[dict[str, Any]]) -> None:
+        super().__init__()
+        self.history = history
+        self._task = task
+        self._workdir = workdir
+        self._started = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        with averaged(self.model):
+            figures = self._task.evaluate(self.model)
+            self.history.append(
+                {
+                    "training": {name: float(value) for name, value in (logs or {}).items()},
+                    "validation": figures,
+                    "seconds": time.monotonic() - self._started,
+                }
+            )
+            self._started = time.monotonic()
+            if self._task.recipe.patience and best_epoch(self.history, self._task.goal) == epoch:
+                checkpoint.save(self._workdir / BEST, self.model.variables, {"epoch": epoch})
+            pictures = self._task.pictures(self.model)
+        state = [*self.model.variables, *self.model.optimizer.variables]
+        checkpoint.save(self._workdir / CHECKPOINT, state, {"history": self.history})
+        self._show(epoch, figures, pictures)
+        print(self._summary(), flush=True)
+        if has_ended(self.history, self._task):
+            self.model.stop_training = True
+
+    def _show(self, epoch: int, figures: dict[str, float], pictures: dict[str, np.ndarray]) -> None:
+        import tensorflow as tf
+
+        folder = self._workdir / "pictures"
+        folder.mkdir(exist_ok=True)
+        for name, picture in pictures.items():
+            _, png = cv2.imencode(".png", picture if picture.ndim == 2 else picture[..., ::-1])
+            with checkpoint.replacing(folder / f"{name}.png") as file:
+                file.write(png.tobytes())
+        with tf.summary.create_file_writer(str(self._workdir / "logs" / "validation")).as_default():
+            for name, value in figures.items():
+                tf.summary.scalar(name, value, step=epoch)
+            for name, picture in pictures.items():
+                tf.summary.image(name, picture.reshape(1, *picture.shape[:2], -1), step=epoch)
+
+    def _summary(self) -> str:
+        last, recipe = self.history[-1], self._task.recipe
+        figures = "  ".join(f"{name} {value:.4f}" for name, value in last["validation"].items())
+        left = (recipe.epochs - len(self.history)) * float(
+            np.mean([past["seconds"] for past in self.history])
+        )
+        return f"epoch {len(self.history)} of {recipe.epochs}: {figures}; {_duration(left)} left"
+
+
+def best_epoch(history: list[dict[str, Any]], goal: str) -> int:
+    """The number of the epoch with the best first figure, the earliest of equal ones."""
+    firsts = [next(iter(past["validation"].values())) for past in history]
+    known = [-math.inf if math.isnan(value) else value if goal == "max" else -value for value in firsts]
+    return int(np.argmax(known))
+
+
+def has_ended(history: list[dict[str, Any]], task: Task) -> bool:
+    """Whether all epochs are done, or none was the best for as many as the recipe is patient."""
+    patience = task.recipe.patience
+    if not history:
+        return False
+    waited = len(history) - 1 - best_epoch(history, task.goal)
+    return len(history) >= task.recipe.epochs or bool(patience and waited >= patience)
+
+
+@contextlib.contextmanager
+def averaged(model: keras.Model) -> Iterator[None]:
+    """Inside, the model has the moving average of its weights, where the optimiser keeps one."""
+    optimizer = model.optimizer
+    if not getattr(optimizer, "use_ema", False):
+        yield
+        return
+    current = [np.asarray(variable).copy() for variable in model.trainable_variables]
+    optimizer.finalize_variable_values(model.trainable_variables)
+    try:
+        yield
+    finally:
+        for variable, value in zip(model.trainable_variables, current, strict=True):
+            variable.assign(value)
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

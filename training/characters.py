@@ -1,0 +1,124 @@
+"""The task of reading single characters."""
+
+import functools
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import zoo
+from training import metrics, pictures, pipeline, sources
+from training.recipe import CharacterRecipe
+from zoo import charset
+
+
+class CharacterTask:
+    """Classifies the characters of hands and fonts, or of a user's folder of pictures.
+
+    Args:
+        recipe: What to train on what.
+
+    Raises:
+        ValueError: The data hold no characters, or characters outside the charset although the recipe
+            does not add them.
+    """
+
+    goal: Literal["max", "min"] = "max"
+
+    def __init__(self, recipe: CharacterRecipe) -> None:
+        self.recipe = recipe
+        self.characters = zoo.characters(recipe.start) if recipe.start else charset.CHARACTERS
+        self.skipped: list[str] = []
+        if (recipe.data / "hands").is_dir():
+            self.train = sources.read_hands(recipe.data / "hands" / "train")
+            self.validation = sources.read_hands(recipe.data / "hands" / "dev")
+        else:
+            self._read_folder(recipe.data)
+        self.train += [
+            sources.read_font(sorted(font.glob("*.woff2")) if font.is_dir() else font)
+            for font in recipe.fonts
+        ]
+        self.model = self._build()
+        self._answers: list[np.ndarray] = []
+
+    def _read_folder(self, folder: Path) -> None:
+        labels = sources.labels_of_folder(folder)
+        new = [label for label in labels if label not in self.characters and not charset.supports(label)]
+        if new and not self.recipe.add_characters:
+            raise ValueError(
+                f"{folder}: holds {len(new)} characters that the charset lacks: {''.join(new[:20])}. "
+                "Remove them, or pass --add-characters."
+            )
+        self.characters = (*self.characters, *new)
+        glyphs, self.skipped = sources.read_folder(folder, self.characters)
+        self.train, self.validation = sources.split(glyphs)
+
+    def _build(self) -> keras.Model:
+        classes = len(self.characters)
+        if self.recipe.start is None:
+            return zoo.create(self.recipe.model, classes=classes, **self.recipe.sizes)
+        return zoo.with_classes(zoo.load(self.recipe.start), classes)
+
+    @functools.cached_property
+    def sampler(self) -> pipeline.CellSampler:
+        """What the batches are drawn from."""
+        recipe = self.recipe
+        return pipeline.CellSampler.of(
+            self.train,
+            recipe.batch_size,
+            recipe.real_weight,
+            recipe.blank_share,
+            recipe.seed,
+            size=self.model.input_shape[1],
+            classes=len(self.characters),
+        )
+
+    def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+        smoothing = self.recipe.label_smoothing
+        model.compile(
+            optimizer=optimizer,
+            loss={"logits": functools.partial(crossentropy, smoothing=smoothing)},
+            metrics={"logits": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]},
+            jit_compile=False,  # oneDNN is faster on a CPU.
+        )
+
+    def batches(self, first_step: int, steps: int) -> tf.data.Dataset:
+        return pipeline.train_batches(self.sampler, first_step, steps)
+
+    def evaluate(self, model: keras.Model) -> dict[str, float]:
+        self._answers = [metrics.logits_of(model, source).argmax(1) for source in self.validation]
+        shares = {
+            source.writer: float(np.mean(answers == source.labels))
+            for source, answers in zip(self.validation, self._answers, strict=True)
+        }
+        return {"mean": float(np.mean(list(shares.values()))), **shares}
+
+    def pictures(self, model: keras.Model) -> dict[str, np.ndarray]:
+        images, _ = self.sampler.batch(0)
+        return {
+            "training": pictures.contact_sheet(images[..., 0]),
+            "confusions": pictures.confusion_sheet(self.validation, self._answers, self.train),
+        }
+
+    def facts(self) -> dict[str, Any]:
+        seen = np.unique(np.concatenate([source.labels for source in self.train]))
+        return {
+            "added_characters": "".join(self.characters[len(charset.CHARACTERS) :]),
+            "data": {
+                "hands": [source.writer for source in self.train if source.real],
+                "fonts": [source.writer for source in self.train if not source.real],
+                "classes_without_a_sample": len(self.characters) - 1 - len(seen),
+                "skipped_files": len(self.skipped),
+            },
+        }
+
+
+def crossentropy(labels: Any, logits: Any, smoothing: float = 0.0) -> Any:
+    """Cross-entropy of logits (N, classes) with ids (N,), a share of the target spread over all classes."""
+    loss = keras.ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    if not smoothing:
+        return loss
+    even = -keras.ops.mean(keras.ops.log_softmax(logits), axis=-1)
+    return (1 - smoothing) * loss + smoothing * even

@@ -1,0 +1,45 @@
+"""What `fit` asks of a task: a model, batches, figures and pictures."""
+
+from typing import Any, Literal, Protocol
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from training.recipe import Recipe
+
+
+class Task(Protocol):
+    """Classifiers, line readers, detectors and generators train alike; here is where they differ.
+
+    Reading the data is the constructor's work; it raises ValueError for data that cannot be used.
+
+    Attributes:
+        recipe: What it was made from.
+        model: A model of the zoo with fresh weights, or with those that the recipe starts from.
+        skipped: A line for each file of the data that cannot be used, with the reason.
+        goal: Whether the first figure of `evaluate` shall grow or shrink.
+    """
+
+    recipe: Recipe
+    model: keras.Model
+    skipped: list[str]
+    goal: Literal["max", "min"]
+
+    def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+        """Gives the model its losses and metrics."""
+
+    def batches(self, first_step: int, steps: int) -> tf.data.Dataset:
+        """The batches of `steps` steps from `first_step` on; the same seed and step give the same batch."""
+
+    def evaluate(self, model: keras.Model) -> dict[str, float]:
+        """The figures of the validation data. The first one tells which epoch is the best."""
+
+    def pictures(self, model: keras.Model) -> dict[str, np.ndarray]:
+        """What a person looks at: uint8 (H, W) or (H, W, 3) by a name that serves as a file name.
+
+        Called after `evaluate` with the same model.
+        """
+
+    def facts(self) -> dict[str, Any]:
+        """What `result.json` says of the data, and what a preset needs besides its weights."""
