@@ -11,11 +11,15 @@ import cv2
 import numpy as np
 
 from serving import images, runtime, single
+from serving.endpoint import DEFAULT_SIGNATURE, Address, Endpoint, EndpointError
 from serving.page import Box, Cells, Character, Line, Page
 from zoo import charset, geometry, manuscript
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | np.ndarray
 """A path, the bytes of a file, or pixels: uint8 (H, W) or (H, W, 3) RGB."""
+
+MODEL = "hanzinet_m"
+"""The preset that reads where none is named."""
 
 LAYOUTS = ("auto", "grid", "lines", "line", "char")
 
@@ -38,19 +42,32 @@ class Reader:
     """Reads pictures of handwriting. The model is loaded when the first picture is read.
 
     Args:
-        model: The name of a preset, or the folder of one.
+        model: The name of a preset, or the folder of one; None takes hanzinet_m, or the preset of
+            the name that `endpoint` serves.
         threads: How many threads recognise; None takes all that the process may use.
+        endpoint: The address of a model on TensorFlow Serving, as `serving.endpoint.Endpoint` takes
+            it. The cells are found here and recognised there; the preset only gives the temperature
+            of the scores.
+
+    Raises:
+        ValueError: `endpoint` is no such address.
     """
 
-    def __init__(self, model: str | Path = "hanzinet_m", threads: int | None = None) -> None:
-        self.model = model
+    def __init__(
+        self, model: str | Path | None = None, threads: int | None = None, endpoint: str | None = None
+    ) -> None:
+        named = None if endpoint is None else Address.parse(endpoint).model
+        self.model = model or named or MODEL
         self.threads = threads
+        self.endpoint = endpoint
 
     def load(self) -> None:
-        """Loads the model now rather than with the first picture.
+        """Loads the model, or asks the server for it, now rather than with the first picture.
 
         Raises:
             serving.runtime.ModelError: The model is missing or damaged.
+            serving.endpoint.EndpointError: The server does not answer, or serves another kind of
+                model. It is a `ModelError` too.
         """
         self._recogniser  # noqa: B018
 
@@ -67,7 +84,7 @@ class Reader:
             LayoutError: `layout` is "grid" and no manuscript paper is there, or `layout` is
                 "lines" or "line", which cannot be read yet.
             ValueError: `layout` is unknown, or the file holds several pages.
-            serving.runtime.ModelError: The model is missing or damaged.
+            serving.runtime.ModelError: The model is missing or damaged, or its server does not answer.
         """
         _check(layout)
         return self._read(_decode(source), layout, _name(source))
@@ -79,8 +96,17 @@ class Reader:
 
     @functools.cached_property
     def _recogniser(self) -> "_Recogniser":
-        preset = runtime.preset(self.model)
-        return _Recogniser(preset.session(self.threads), preset.temperature)
+        if self.endpoint is None:
+            preset = runtime.preset(self.model)
+            return _Recogniser(preset.session(self.threads), preset.temperature)
+        try:
+            preset = runtime.preset(self.model)
+        except runtime.ModelError as error:
+            raise runtime.ModelError(
+                f"{self.endpoint}: the temperature of the scores comes from a preset on this machine: "
+                f"{error} Name a folder with the result.json of the model: Reader(FOLDER, endpoint=...)."
+            ) from error
+        return _Recogniser(_open(self.endpoint), preset.temperature, padded=False)
 
     def _read(self, image: np.ndarray, layout: str, name: str) -> Page:
         grid = manuscript.find(image) if layout in ("auto", "grid") else None
@@ -143,12 +169,24 @@ class _Reading:
 
 
 class _Recogniser:
-    def __init__(self, session: runtime.Session, temperature: float) -> None:
+    """Recognises crops.
+
+    Args:
+        session: Runs the network, from `image` to `logits`.
+        temperature: What the logits are divided by.
+        padded: Whether batches of one size are the fastest, as for LiteRT; else the session gets
+            all crops at once.
+    """
+
+    def __init__(self, session: runtime.Session | Endpoint, temperature: float, padded: bool = True) -> None:
         self._session = session
         self._temperature = temperature
+        self._padded = padded
 
     def __call__(self, crops: np.ndarray) -> list[_Reading]:
-        """Recognises crops, uint8 (N, 64, 64), in batches of one size."""
+        """Recognises crops, uint8 (N, 64, 64)."""
+        if not self._padded:
+            return self._interpret(self._session.run({"image": crops[..., None]})["logits"])
         readings: list[_Reading] = []
         for start in range(0, len(crops), BATCH):
             chunk = crops[start : start + BATCH]
@@ -181,6 +219,26 @@ class _Recogniser:
             certainty = float(characters[index, ids[0]] / (totals[index] + odds[index, 0]))
             readings.append(_Reading(bool(logits[index].argmax() == 0), certainty, alternatives))
         return readings
+
+
+def _open(url: str) -> Endpoint:
+    """Asks a server whether it has a recogniser of cells, and one for the characters of `charset`."""
+    endpoint = Endpoint(url)
+    signature = endpoint.signatures.get(DEFAULT_SIGNATURE)
+    image = signature and signature.inputs.get("image")
+    logits = signature and signature.outputs.get("logits")
+    classes = len(charset.CHARACTERS)
+    if (
+        not (image and logits)
+        or image.shape != (-1, SIZE, SIZE, 1)
+        or logits.shape not in ((-1, classes), (-1, -1))
+    ):
+        raise EndpointError(
+            "FAILED_PRECONDITION",
+            f"{url}: the model must read `image`, uint8 (any, {SIZE}, {SIZE}, 1), and give `logits`, float32 "
+            f"(any, {classes}), the characters of this hanzoo. Received: image {image}, logits {logits}.",
+        )
+    return endpoint
 
 
 def _check(layout: str) -> None:
