@@ -56,6 +56,13 @@ def test_batches_are_the_same_for_a_seed_and_a_step(data: Path) -> None:
     assert not np.array_equal(images, sampler.batch(8)[0])
 
 
+def test_the_first_steps_draw_from_fewer_classes(data: Path) -> None:
+    hands = sources.read_hands(data / "hands" / "train")
+    sampler = pipeline.CellSampler.of(hands, 64, 3.0, 0.0, 5, first_classes=2, first_steps=3)
+    assert len(set(sampler.batch(2)[1])) == 2
+    assert len(set(sampler.batch(3)[1])) > 5
+
+
 def test_a_run_leaves_weights_and_figures(run: Path) -> None:
     result = json.loads((run / "result.json").read_text(encoding="utf-8"))
     assert result["training"]["pictures"] == 48

@@ -73,6 +73,8 @@ class CharacterTask:
             recipe.seed,
             size=self.model.input_shape[1],
             classes=len(self.characters),
+            first_classes=recipe.first_classes,
+            first_steps=recipe.first_epochs * recipe.steps,
         )
 
     def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
@@ -96,7 +98,7 @@ class CharacterTask:
         return {"mean": float(np.mean(list(shares.values()))), **shares}
 
     def pictures(self, model: keras.Model) -> dict[str, np.ndarray]:
-        images, _ = self.sampler.batch(0)
+        images, _ = self.sampler.batch(self.recipe.epochs * self.recipe.steps)
         return {
             "training": pictures.contact_sheet(images[..., 0]),
             "confusions": pictures.confusion_sheet(self.validation, self._answers, self.train),

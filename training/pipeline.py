@@ -28,6 +28,8 @@ class CellSampler:
     images: np.ndarray
     labels: np.ndarray
     shares: np.ndarray
+    first_shares: np.ndarray
+    first_steps: int
     batch_size: int
     blank_share: float
     seed: int
@@ -43,8 +45,22 @@ class CellSampler:
         seed: int,
         size: int = 64,
         classes: int = len(charset.CHARACTERS),
+        first_classes: int = 0,
+        first_steps: int = 0,
     ) -> "CellSampler":
-        """Joins sources; a sample of a real hand counts `real_weight` times one of a font."""
+        """Joins sources.
+
+        Args:
+            sources: Hands and fonts.
+            batch_size: Pictures of a batch.
+            real_weight: How often a sample of a real hand is drawn for one of a font.
+            blank_share: Share of empty cells.
+            seed: Of order and distortions.
+            size: Side of a picture.
+            classes: Number of classes.
+            first_classes: How many classes, those with the most samples, the first steps draw from.
+            first_steps: How many steps do so.
+        """
         labels = np.concatenate([source.labels for source in sources])
         weights = np.concatenate(
             [np.full(len(source.labels), real_weight if source.real else 1.0) for source in sources]
@@ -55,10 +71,13 @@ class CellSampler:
         shares[np.isin(labels, charset.encode(_RARE))] *= 0.1
         letters = [index for index, c in enumerate(charset.CHARACTERS) if c.isascii() and c.isalpha()]
         shares[np.isin(labels, letters)] *= 0.3
+        first = np.where(np.isin(labels, np.argsort(-totals)[:first_classes]), shares, 0.0)
         return cls(
             images=np.concatenate([source.images for source in sources]),
             labels=labels,
             shares=np.cumsum(shares / shares.sum()),
+            first_shares=np.cumsum(first / first.sum()) if first_steps else shares,
+            first_steps=first_steps,
             batch_size=batch_size,
             blank_share=blank_share,
             seed=seed,
@@ -68,8 +87,8 @@ class CellSampler:
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """The batch of a step: uint8 (batch, size, size, 1) and int32 (batch,)."""
         rng = np.random.default_rng([self.seed, int(step)])
-        last = len(self.shares) - 1
-        chosen = np.minimum(np.searchsorted(self.shares, rng.random((2, self.batch_size))), last)
+        shares = self.first_shares if step < self.first_steps else self.shares
+        chosen = np.minimum(np.searchsorted(shares, rng.random((2, self.batch_size))), len(shares) - 1)
         blank = rng.random(self.batch_size) < self.blank_share
         pictures = [
             augment.cell_image(None if empty else self.images[index], self.images[other], rng)

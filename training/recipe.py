@@ -69,6 +69,9 @@ class CharacterRecipe(Recipe):
         fonts: Font files; a folder stands for one font that is cut into slices.
         real_weight: How often a sample of a real hand is drawn for one of a font.
         blank_share: Share of empty cells.
+        first_classes: How many classes, those with the most samples, the first epochs draw from. Deep
+            networks start to learn sooner when they meet a class more often.
+        first_epochs: How many epochs do so.
         label_smoothing: Share of the target that is spread over all characters.
         add_characters: Adds characters of the data that the charset lacks behind its others.
     """
@@ -78,6 +81,8 @@ class CharacterRecipe(Recipe):
     fonts: tuple[Path, ...] = ()
     real_weight: float = 3.0
     blank_share: float = 0.03
+    first_classes: int = 400
+    first_epochs: int = 0
     label_smoothing: float = 0.0
     add_characters: bool = False
 

@@ -22,6 +22,7 @@ MODELS = {
     **{f"efficientnet_b{phi}": f"zoo.efficientnet:b{phi}" for phi in range(8)},
     "hanzinet": "zoo.hanzinet:hanzinet",
     "hanzinet_m": "zoo.hanzinet:hanzinet_m",
+    "ensemble": "zoo.ensemble:ensemble",
 }
 
 PRESETS = Path(__file__).parent / "presets"

@@ -8,8 +8,9 @@ RECIPES = {
     # The networks of the research note, at sizes that two cores train in an hour.
     "vgg16": CharacterRecipe(
         model="vgg16",
-        sizes={"size": 64, "channels": 1, "width": 0.1875, "dense": 384, "dropout": 0.1, "normalise": True},
-        epochs=22,
+        sizes={"size": 40, "channels": 1, "width": 0.25, "dense": 384, "dropout": 0.1, "normalise": True},
+        epochs=24,
+        first_epochs=3,
         steps=250,
         batch_size=64,
         learning_rate=2e-3,
@@ -17,7 +18,8 @@ RECIPES = {
     "efficientnet_b0": CharacterRecipe(
         model="efficientnet_b0",
         sizes={"size": 48, "channels": 1, "dropout": 0.1, "drop_connect": 0.05, "embedding": 128},
-        epochs=22,
+        epochs=20,
+        first_epochs=3,
         steps=250,
         batch_size=64,
         learning_rate=2e-3,

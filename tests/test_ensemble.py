@@ -1,0 +1,50 @@
+"""Ensembles combine what their members say."""
+
+import numpy as np
+import pytest
+
+import zoo
+from training import weigh
+from zoo import ensemble
+
+A = {"classes": 7, "size": 32, "channels": 1, "width": 0.125, "dense": 16}
+B = {"classes": 7, "size": 48, "channels": 1, "width": 0.1, "depth": 0.3}
+IMAGES = np.random.default_rng(0).integers(0, 256, (4, 48, 48, 1), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("combine", "join"),
+    [("average", lambda a, b: (a + b) / 2), ("weighted", lambda a, b: (a + b) / 2), ("maximum", np.maximum)],
+)
+def test_an_ensemble_joins_the_logits_of_its_members(combine: str, join) -> None:
+    members = [zoo.create("vgg16", **A | {"size": 48}), zoo.create("efficientnet_b0", **B)]
+    joined = ensemble.of(members, combine)
+    expected = join(*(model.predict_on_batch(IMAGES)["logits"] for model in members))
+    np.testing.assert_allclose(joined.predict_on_batch(IMAGES)["logits"], expected, atol=1e-5)
+
+
+def test_members_of_other_sizes_see_the_image_resized() -> None:
+    small, large = zoo.create("vgg16", **A), zoo.create("efficientnet_b0", **B)
+    joined = ensemble.of([small, large])
+    assert joined.input_shape == (None, 48, 48, 1)
+    blank = np.full((1, 48, 48, 1), 200, np.uint8)  # the same in every size
+    expected = (
+        small.predict_on_batch(blank[:, :32, :32])["logits"] + large.predict_on_batch(blank)["logits"]
+    ) / 2
+    np.testing.assert_allclose(joined.predict_on_batch(blank)["logits"], expected, atol=1e-5)
+
+
+def test_the_weights_favour_the_better_member() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 5, 500)
+    good = 3 * np.eye(5)[labels] + rng.normal(0, 1, (500, 5))
+    noise = rng.normal(0, 3, (500, 5))
+    factors = weigh.fit([good, noise], labels)
+    assert factors[0] > 5 * factors[1] >= 0
+
+
+def test_bad_members_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least two"):
+        ensemble.ensemble(5, members=ensemble.NOTE[:1])
+    with pytest.raises(ValueError, match="must be one of"):
+        ensemble.ensemble(5, combine="median")  # type: ignore[arg-type]
