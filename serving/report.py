@@ -91,8 +91,8 @@ def _preset(name: str, result: dict[str, Any]) -> str:
     size = result["files"]["model.tflite"]["bytes"] / 1e6
     return (
         f"## Preset {name}\n\n{result['parameters']:,} parameters, {size:.2f} MB as int8 TFLite, trained on "
-        f"{result['training']['pictures']:,} pictures of {len(result['training']['hands'])} files of handwriting "
-        f"and {len(result['training']['fonts'])} fonts.\n\n{table}\n\n"
+        f"{result['training']['pictures']:,} pictures of {len(result['data']['hands'])} files of handwriting "
+        f"and {len(result['data']['fonts'])} fonts.\n\n{table}\n\n"
         f"int8 and float32 agree on {validation['agreement_int8_float32']:.4f} of the characters. Expected "
         f"calibration error {validation['expected_calibration_error']:.4f}, with the temperature "
         f"{result['temperature']:.3f} fitted on the same characters.\n"

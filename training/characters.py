@@ -40,6 +40,11 @@ class CharacterTask:
             sources.read_font(sorted(font.glob("*.woff2")) if font.is_dir() else font)
             for font in recipe.fonts
         ]
+        if recipe.characters:
+            self.train = [sources.only(source, charset.encode(recipe.characters)) for source in self.train]
+            self.validation = [
+                sources.only(source, charset.encode(recipe.characters)) for source in self.validation
+            ]
         self.model = self._build()
         self._answers: list[np.ndarray] = []
 

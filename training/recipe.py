@@ -67,6 +67,7 @@ class CharacterRecipe(Recipe):
         data: Folder with `hands/train/*.npz` and `hands/dev/*.npz`, one writer a file; or with a
             folder of pictures for each character, `CHARACTER/*.png`.
         fonts: Font files; a folder stands for one font that is cut into slices.
+        characters: The only characters that are taken from the data; empty for all.
         real_weight: How often a sample of a real hand is drawn for one of a font.
         blank_share: Share of empty cells.
         first_classes: How many classes, those with the most samples, the first epochs draw from. Deep
@@ -79,6 +80,7 @@ class CharacterRecipe(Recipe):
     TASK: ClassVar[str] = "training.characters:CharacterTask"
 
     fonts: tuple[Path, ...] = ()
+    characters: str = ""
     real_weight: float = 3.0
     blank_share: float = 0.03
     first_classes: int = 400

@@ -156,6 +156,18 @@ def read_folder(folder: Path, characters: Sequence[str]) -> tuple[Glyphs, list[s
     return Glyphs(folder.name, np.stack(placed), np.array(labels, np.int32), real=True), skipped
 
 
+def only(glyphs: Glyphs, classes: Sequence[int]) -> Glyphs:
+    """The characters of some classes.
+
+    Raises:
+        ValueError: There are none.
+    """
+    kept = np.isin(glyphs.labels, classes)
+    if not kept.any():
+        raise ValueError(f"{glyphs.writer}: holds none of the characters that the recipe names.")
+    return dataclasses.replace(glyphs, images=glyphs.images[kept], labels=glyphs.labels[kept])
+
+
 def split(glyphs: Glyphs, every: int = 10, at_least: int = 5) -> tuple[list[Glyphs], list[Glyphs]]:
     """Splits characters whose writers are not known into a part to train on and one to validate on.
 
