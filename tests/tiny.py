@@ -1,5 +1,10 @@
 """Every model of the zoo at a size that a test builds in a moment."""
 
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
 _EFFICIENTNET = {"classes": 12, "size": 32, "channels": 1, "width": 0.1, "depth": 0.3, "embedding": 16}
 
 SIZES: dict[str, dict] = {
@@ -22,3 +27,16 @@ SIZES: dict[str, dict] = {
         ),
     },
 }
+
+
+def loss(model: keras.Model) -> dict[str, Callable]:
+    """What a model of the zoo trains with, by the shape of its output."""
+    if model.output["logits"].ndim == 3:  # (N, steps, classes)
+        return {"logits": keras.losses.CTC()}
+    return {"logits": keras.losses.SparseCategoricalCrossentropy(from_logits=True)}
+
+
+def labels(model: keras.Model, count: int) -> np.ndarray:
+    """Labels that fit the output of a model: int32 (count,), or (count, 3) of a line reader."""
+    rng = np.random.default_rng(1)
+    return rng.integers(1, 12, (count, 3) if model.output["logits"].ndim == 3 else count).astype(np.int32)

@@ -1,0 +1,81 @@
+"""Every model of the zoo builds, trains a step, saves and loads."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from tests import tiny
+
+
+def _inputs(model: keras.Model, count: int = 4) -> np.ndarray:
+    shape = [side or 64 for side in model.input_shape[1:]]
+    return np.random.default_rng(0).integers(0, 256, (count, *shape), np.uint8)
+
+
+def test_every_name_has_a_tiny_size() -> None:
+    assert set(tiny.SIZES) == set(zoo.names())
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_a_model_trains_a_step_saves_and_loads(name: str, tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    model = zoo.create(name, **tiny.SIZES[name])
+    images = _inputs(model)
+    assert model.input.dtype == "uint8"
+    assert model.input.name == "image"
+    before = model.predict_on_batch(images)
+    model.compile(keras.optimizers.SGD(0.1), loss=tiny.loss(model), jit_compile=False)
+    loss = model.train_on_batch(images, tiny.labels(model, len(images)))
+    assert np.isfinite(loss)
+    after = model.predict_on_batch(images)
+    assert all(value.dtype == np.float32 for value in after.values())
+    assert any(np.abs(after[key] - before[key]).max() > 1e-6 for key in after)
+    zoo.save(model, tmp_path)
+    loaded = zoo.load(tmp_path)
+    for key, value in loaded.predict_on_batch(images).items():
+        np.testing.assert_array_equal(value, after[key])
+    assert {path.name for path in tmp_path.iterdir()} == {"model.json", "model.weights.h5"}
+
+
+def test_a_damaged_or_missing_model_is_named(tmp_path: Path) -> None:
+    zoo.save(zoo.create("hanzinet", **tiny.SIZES["hanzinet"]), tmp_path)
+    weights = tmp_path / "model.weights.h5"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\0\1")
+    with pytest.raises(ValueError, match="damaged: its sha256"):
+        zoo.load(tmp_path)
+    weights.unlink()
+    with pytest.raises(ValueError, match="holds no model of the zoo"):
+        zoo.load(tmp_path)
+    (tmp_path / "model.json").write_text("{")
+    with pytest.raises(ValueError, match="is no JSON"):
+        zoo.load(tmp_path)
+    with pytest.raises(ValueError, match=r"No trained model 'hanzinet_n'\. Did you mean 'hanzinet_m'\?"):
+        zoo.load("hanzinet_n")
+
+
+def test_only_models_of_the_zoo_are_saved(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"must come from zoo\.create"):
+        zoo.save(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]), tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_bundled_preset_loads_with_its_characters() -> None:
+    model = zoo.load("hanzinet_m")
+    assert model.count_params() == zoo.describe("hanzinet_m")["parameters"]
+    characters = zoo.characters("hanzinet_m")
+    assert len(characters) == model.get_layer("scores").kernel.shape[-1]
+    assert characters[0] == ""
+    assert "說" in characters
+
+
+def test_more_classes_keep_the_old_ones() -> None:
+    old = zoo.create("hanzinet", **tiny.SIZES["hanzinet"])
+    new = zoo.with_classes(old, 15)
+    images = _inputs(old)
+    expected = old.predict_on_batch(images)["logits"]
+    np.testing.assert_allclose(new.predict_on_batch(images)["logits"][:, :12], expected, atol=1e-5)
+    assert json.dumps(new.built_by_zoo["sizes"])
