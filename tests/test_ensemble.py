@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import zoo
-from training import weigh
+from tests import made_hands
+from training import measure_ensemble, metrics, sources, weigh
 from zoo import ensemble
 
 A = {"classes": 7, "size": 32, "channels": 1, "width": 0.125, "dense": 16}
@@ -48,3 +49,20 @@ def test_bad_members_are_refused() -> None:
         ensemble.ensemble(5, members=ensemble.NOTE[:1])
     with pytest.raises(ValueError, match="must be one of"):
         ensemble.ensemble(5, combine="median")  # type: ignore[arg-type]
+
+
+def test_the_gain_of_an_ensemble_is_measured_on_writers_it_was_not_fitted_on(tmp_path) -> None:
+    made_hands.write_hand(tmp_path / "c.npz", 3)
+    made_hands.write_hand(tmp_path / "d.npz", 4)
+    writers = sources.read_hands(tmp_path)
+    models = {
+        "a": zoo.create("vgg16", **A | {"classes": 4972}),
+        "b": zoo.create("efficientnet_b0", **B | {"classes": 4972}),
+    }
+    rows = measure_ensemble.measure(models, writers)
+    assert set(rows) == {"a", "b", "average of all", "weighted of all", "maximum of all"}
+    assert rows["average of all"]["multiply_adds"] == rows["a"]["multiply_adds"] + rows["b"]["multiply_adds"]
+    joined = ensemble.of(list(models.values()))
+    expected = np.mean(metrics.logits_of(joined, writers[0]).argmax(1) == writers[0].labels)
+    assert rows["average of all"]["top1"]["c"] == pytest.approx(expected, abs=0.06)  # resized apart
+    assert "| average of all |" in measure_ensemble.table(rows)

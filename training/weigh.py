@@ -6,7 +6,7 @@ import numpy as np
 from scipy import optimize, special
 
 
-def fit(logits: Sequence[np.ndarray], labels: np.ndarray) -> np.ndarray:
+def fit(logits: Sequence[np.ndarray] | np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The factors that make `softmax(sum(factor * logits))` most likely.
 
     Args:
