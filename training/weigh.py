@@ -16,7 +16,7 @@ def fit(logits: Sequence[np.ndarray] | np.ndarray, labels: np.ndarray) -> np.nda
     Returns:
         float64 (members,), none below 0.
     """
-    stacked = np.stack(logits).astype(np.float64)
+    stacked = np.asarray(logits, np.float64)
     places = np.arange(len(labels))
 
     def loss(factors: np.ndarray) -> tuple[float, np.ndarray]:

@@ -177,8 +177,7 @@ def efficientnet(
     x = _activate(x, "top", lite)
     x = layers.GlobalAveragePooling2D(name="features")(x)
     if embedding is not None:
-        x = layers.Dense(embedding, use_bias=False, name="embedding")(x)
-        x = layers.BatchNormalization(name="embedding_norm")(x)
+        x = blocks.embedding(x, embedding)
     x = layers.Dropout(dropout, name="dropout")(x)
     x = layers.Dense(classes, name="scores")(x)
     return keras.Model(image, blocks.named_logits(x), name="efficientnet")

@@ -15,6 +15,12 @@ def ink(size: int, channels: int = 1) -> tuple[keras.KerasTensor, keras.KerasTen
     return image, layers.Rescaling(-1 / 255, offset=1.0, name="ink")(image)
 
 
+def embedding(features: keras.KerasTensor, rank: int) -> keras.KerasTensor:
+    """The first half of a low-rank head: (N, F) to (N, rank), normalised around zero."""
+    x = layers.Dense(rank, use_bias=False, name="embedding")(features)
+    return layers.BatchNormalization(name="embedding_norm")(x)
+
+
 def named_logits(scores: keras.KerasTensor) -> dict[str, keras.KerasTensor]:
     """The output of a classifier: `logits`, float32 even where the network computes in less."""
     return {"logits": layers.Activation("linear", dtype="float32", name="logits")(scores)}

@@ -25,6 +25,7 @@ def vgg16(
     dropout: float = 0.5,
     normalise: bool = False,
     pooling: Literal["flatten", "average"] = "flatten",
+    embedding: int | None = None,
 ) -> keras.Model:
     """Classifies one picture. The defaults are the network of the paper.
 
@@ -39,6 +40,7 @@ def vgg16(
             hardly trains from scratch without it.
         pooling: What the dense layers see: every place of the last map, or its average, which suits
             small pictures and saves most of the parameters.
+        embedding: Rank of the head; with thousands of classes a full one is most of a small network.
 
     Returns:
         A model from `image`, uint8 (N, size, size, channels), dark ink on light paper, to
@@ -66,6 +68,8 @@ def vgg16(
         x = layers.Dense(dense, use_bias=not normalise, name=f"fc{number}")(x)
         x = _activate(x, f"fc{number}", normalise)
         x = layers.Dropout(dropout, name=f"fc{number}_dropout")(x)
+    if embedding is not None:
+        x = blocks.embedding(x, embedding)
     x = layers.Dense(classes, name="scores")(x)
     return keras.Model(image, blocks.named_logits(x), name="vgg16")
 

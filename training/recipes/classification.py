@@ -5,12 +5,19 @@ from training.recipe import CharacterRecipe
 RECIPES = {
     # The first bundled reader: about a million pictures, an hour on two cores.
     "hanzinet_m": CharacterRecipe(model="hanzinet_m"),
-    # The networks of the research note, at sizes that two cores train in an hour.
+    # The networks of the research note, at sizes that two cores train in an hour or so.
     "vgg16": CharacterRecipe(
         model="vgg16",
-        sizes={"size": 40, "channels": 1, "width": 0.25, "dense": 384, "dropout": 0.1, "normalise": True},
-        epochs=24,
-        first_epochs=3,
+        sizes={
+            "size": 40,
+            "channels": 1,
+            "width": 0.25,
+            "dense": 384,
+            "dropout": 0.05,
+            "normalise": True,
+            "embedding": 128,
+        },
+        epochs=16,
         steps=250,
         batch_size=64,
         learning_rate=2e-3,
@@ -18,8 +25,7 @@ RECIPES = {
     "efficientnet_b0": CharacterRecipe(
         model="efficientnet_b0",
         sizes={"size": 48, "channels": 1, "dropout": 0.1, "drop_connect": 0.05, "embedding": 128},
-        epochs=20,
-        first_epochs=3,
+        epochs=16,
         steps=250,
         batch_size=64,
         learning_rate=2e-3,
