@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
+from PIL import Image
 
 CHARACTERS = "一二三十人口日月，。"
 
@@ -39,6 +40,17 @@ def write_data(folder: Path) -> Path:
     write_hand(folder / "hands" / "train" / "a.npz", 1)
     write_hand(folder / "hands" / "train" / "b.npz", 2)
     write_hand(folder / "hands" / "dev" / "c.npz", 3)
+    return folder
+
+
+def write_folder(folder: Path, characters: str = "一二三", pictures: int = 6) -> Path:
+    """A user's folder of pictures, CHARACTER/*.png."""
+    rng = np.random.default_rng(0)
+    for character in characters:
+        (folder / character).mkdir(parents=True)
+        for number in range(pictures):
+            image = Image.fromarray(stroke_image(character, rng))
+            image.save(folder / character / f"{number}.png")
     return folder
 
 

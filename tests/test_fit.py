@@ -32,17 +32,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_hands.write_data(tmp_path_factory.mktemp("data"))
 
 
-def _folder(path: Path, characters: str = "一二三", pictures: int = 6) -> Path:
-    """A user's folder of pictures, CHARACTER/*.png."""
-    rng = np.random.default_rng(0)
-    for character in characters:
-        (path / character).mkdir(parents=True)
-        for number in range(pictures):
-            image = made_hands.stroke_image(character, rng)
-            Image.fromarray(image).save(path / character / f"{number}.png")
-    return path
-
-
 def test_the_same_seed_gives_the_same_losses(data: Path, tmp_path: Path) -> None:
     losses = []
     for name in ("a", "b"):
@@ -140,7 +129,7 @@ def test_a_full_disk_is_told_and_costs_nothing(data: Path, tmp_path: Path) -> No
 
 def test_a_users_folder_of_pictures_fine_tunes_a_run(data: Path, tmp_path: Path) -> None:
     fit.fit(dataclasses.replace(TINY, data=data, epochs=1), tmp_path / "first")
-    folder = _folder(tmp_path / "mine")
+    folder = made_hands.write_folder(tmp_path / "mine")
     (folder / "一" / "broken.png").write_bytes(b"\x89PNG nothing")
     Image.new("L", (64, 64), 255).save(folder / "二" / "empty.png")
     recipe = dataclasses.replace(
@@ -159,7 +148,7 @@ def test_a_users_folder_of_pictures_fine_tunes_a_run(data: Path, tmp_path: Path)
 
 def test_new_characters_join_behind_the_old_ones(data: Path, tmp_path: Path) -> None:
     fit.fit(dataclasses.replace(TINY, data=data, epochs=1), tmp_path / "first")
-    folder = _folder(tmp_path / "mine", "一二龘")
+    folder = made_hands.write_folder(tmp_path / "mine", "一二龘")
     recipe = dataclasses.replace(
         TINY, data=folder, start=str(tmp_path / "first"), learning_rate=1e-12, epochs=1
     )
@@ -184,7 +173,7 @@ def test_new_characters_join_behind_the_old_ones(data: Path, tmp_path: Path) -> 
         (lambda folder: folder.mkdir(), "must hold hands/train"),
         (lambda folder: (folder / "一二").mkdir(parents=True), "named by one character"),
         (lambda folder: (folder / "一").mkdir(parents=True), "none of its 0 pictures can be read"),
-        (lambda folder: _folder(folder, pictures=3), "needs 5 readable pictures"),
+        (lambda folder: made_hands.write_folder(folder, pictures=3), "needs 5 readable pictures"),
     ],
 )
 def test_a_folder_that_cannot_be_used_is_told(make, message: str, tmp_path: Path) -> None:
@@ -194,7 +183,7 @@ def test_a_folder_that_cannot_be_used_is_told(make, message: str, tmp_path: Path
 
 
 def test_pictures_of_a_folder_stand_as_hands_do(tmp_path: Path) -> None:
-    folder = _folder(tmp_path / "mine", "一。")
+    folder = made_hands.write_folder(tmp_path / "mine", "一。")
     # White on black, and ink on nothing, are read as ink on paper.
     ink = made_hands.stroke_image("一", np.random.default_rng(0))
     Image.fromarray(255 - ink).save(folder / "一" / "inverted.png")

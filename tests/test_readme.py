@@ -37,6 +37,7 @@ def test_a_block_of_the_readme_runs(index: int, tmp_path: Path) -> None:
     kind, block = BLOCKS[index]
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     made_hands.write_data(tmp_path / "data")
+    made_hands.write_folder(tmp_path / "pictures")
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
         "PATH": f"{_with_command(tmp_path)}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

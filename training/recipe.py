@@ -89,7 +89,35 @@ class CharacterRecipe(Recipe):
     add_characters: bool = False
 
 
-_MODULES = ("classification",)
+@dataclasses.dataclass(frozen=True)
+class LineRecipe(Recipe):
+    """Trains a reader of lines that are composed of single characters as the run goes.
+
+    Attributes:
+        data: Folder with `hands/train/*.npz` and `hands/dev/*.npz`, one writer a file.
+        alphabet: The characters of the lines; empty for the whole charset.
+        hands: Whether the hands of `data` write lines too.
+        fonts: Font files that write; a folder stands for one font that is cut into slices.
+        unseen_fonts: Font files that write validation lines only.
+        shortest: Characters of the shortest line.
+        longest: Characters of the longest line.
+        growth: Steps in which lines grow from one character to their full length; 0 for none.
+        validation_lines: Validation lines of each figure.
+    """
+
+    TASK: ClassVar[str] = "training.recognition:LineTask"
+
+    alphabet: str = ""
+    hands: bool = False
+    fonts: tuple[Path, ...] = ()
+    unseen_fonts: tuple[Path, ...] = ()
+    shortest: int = 8
+    longest: int = 12
+    growth: int = 0
+    validation_lines: int = 200
+
+
+_MODULES = ("classification", "recognition")
 
 
 def recipes() -> dict[str, Recipe]:
@@ -131,7 +159,7 @@ def from_json(content: dict[str, Any]) -> Recipe:
     Raises:
         ValueError: The kind or a field is unknown.
     """
-    kinds = {kind.__name__: kind for kind in (CharacterRecipe,)}
+    kinds = {kind.__name__: kind for kind in (CharacterRecipe, LineRecipe)}
     fields = {name: value for name, value in content.items() if name != "kind"}
     try:
         recipe = kinds[content["kind"]](**fields)

@@ -22,6 +22,8 @@ MODELS = {
     **{f"efficientnet_b{phi}": f"zoo.efficientnet:b{phi}" for phi in range(8)},
     "hanzinet": "zoo.hanzinet:hanzinet",
     "hanzinet_m": "zoo.hanzinet:hanzinet_m",
+    "crnn": "zoo.crnn:crnn",
+    "crnn_vgg": "zoo.crnn:crnn_vgg",
     "ensemble": "zoo.ensemble:ensemble",
 }
 
@@ -57,7 +59,7 @@ def create(name: str, **sizes: Any) -> "keras.Model":
     return model
 
 
-def save(model: "keras.Model", folder: Path) -> None:
+def save(model: "keras.Model", folder: str | Path) -> None:
     """Saves a model that `create` or `load` made: its name, its sizes and its weights, no code.
 
     Args:
@@ -70,6 +72,7 @@ def save(model: "keras.Model", folder: Path) -> None:
     built = getattr(model, "built_by_zoo", None)
     if built is None:
         raise ValueError(f"`model` must come from zoo.create() or zoo.load(). Received: {model!r}.")
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         weights = Path(temporary) / WEIGHTS
