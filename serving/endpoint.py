@@ -6,7 +6,6 @@ core; what gRPC needs is loaded for addresses that begin with grpc://.
 
 import dataclasses
 import functools
-import itertools
 import random
 import re
 import time
@@ -53,11 +52,16 @@ class EndpointError(ModelError):
     Attributes:
         code: What went wrong, in the names of gRPC: UNAVAILABLE, DEADLINE_EXCEEDED, NOT_FOUND,
             INVALID_ARGUMENT, DATA_LOSS (a malformed answer) ...
+        message: What a person should know.
     """
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
+        super().__init__(code, message)  # Both, so that processes can hand the error on.
         self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Address:
     Attributes:
         scheme: "http", "https" or "grpc".
         host: Name or number of the host.
-        port: 8501 for REST and 8500 for gRPC, where the address names none.
+        port: Where the address names none, 80, 443 or, for gRPC, 8500.
         model: Name of the model.
         version: Version of the model; None for the newest, or for the one that `label` names.
         label: Label of a version, such as "stable"; None for none.
@@ -90,13 +94,15 @@ class Address:
             ValueError: `url` is neither.
         """
         parts = urllib.parse.urlsplit(url)
-        before = {"http": "/v1/models", "https": "/v1/models", "grpc": ""}.get(parts.scheme)
+        before, usual = {"http": ("/v1/models", 80), "https": ("/v1/models", 443), "grpc": ("", 8500)}.get(
+            parts.scheme, (None, 0)
+        )
         path = re.fullmatch(
             rf"{before}/(?P<model>[^/:]+)(/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?/?",
             urllib.parse.unquote(parts.path),
         )
         try:
-            port = parts.port or (8500 if parts.scheme == "grpc" else 8501)
+            port = usual if parts.port is None else parts.port
         except ValueError:  # Above 65,535 or no number.
             port = 0
         if before is None or path is None or not parts.hostname or not port or parts.query or parts.username:
@@ -288,7 +294,9 @@ class Endpoint:
 
     def _call(self, request: Callable[[float], _T]) -> _T:
         deadline = time.monotonic() + self.timeout
-        for attempt in itertools.count(1):
+        attempt = 0
+        while True:
+            attempt += 1
             try:
                 return request(deadline)
             except EndpointError as error:
@@ -302,7 +310,6 @@ class Endpoint:
                     tries = f" (tried {attempt} times)" if attempt > 1 else ""
                     raise EndpointError(error.code, f"{self.path}: {error}{tries}") from error.__cause__
             time.sleep(pause)
-        raise RuntimeError("unreachable")
 
 
 def too_late() -> EndpointError:

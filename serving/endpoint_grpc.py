@@ -37,7 +37,8 @@ class Grpc:
 
     def __init__(self, address: Address) -> None:
         self._address = address
-        channel = grpc.insecure_channel(f"{address.host}:{address.port}", _OPTIONS)
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        channel = grpc.insecure_channel(f"{host}:{address.port}", _OPTIONS)
         self._models = model_service_pb2_grpc.ModelServiceStub(channel)
         self._predictions = prediction_service_pb2_grpc.PredictionServiceStub(channel)
 

@@ -169,7 +169,8 @@ def _tensors(described: Mapping[str, Any]) -> dict[str, Tensor]:
     tensors = {}
     for name, entry in described.items():
         shape = entry["tensor_shape"]
-        sides = None if shape["unknown_rank"] else tuple(int(side["size"]) for side in shape["dim"])
+        unknown = shape.get("unknown_rank")
+        sides = None if unknown else tuple(int(side["size"]) for side in shape.get("dim", []))
         tensors[name] = Tensor.of(entry["dtype"], sides)
     return tensors
 
@@ -179,16 +180,17 @@ def _as_png(
 ) -> tuple[str, Mapping[str, np.ndarray]]:
     """Turns pictures into PNG where the model has a signature for encoded pictures.
 
-    JSON spells each pixel out in digits, which takes several times the bytes.
+    JSON spells each pixel out in digits, which takes several times the bytes. Pictures of any size
+    stay as they are, because the other signature may scale them.
     """
-    picture = next(iter(inputs.values()))
-    if len(inputs) > 1 or picture.dtype != np.uint8 or picture.ndim != 4 or picture.shape[3] not in (1, 3):
+    (name, picture), *others = inputs.items()
+    shape = signatures[signature].inputs[name].shape or (-1,)
+    if others or picture.dtype != np.uint8 or -1 in shape[1:] or shape[3:] not in ((1,), (3,)):
         return signature, inputs
+    outputs = {name: tensor.dtype for name, tensor in signatures[signature].outputs.items()}
     for name, other in signatures.items():
-        if (
-            list(other.inputs.values()) == [Tensor(np.dtype(object), (-1,))]
-            and other.outputs == signatures[signature].outputs
-        ):
+        takes_bytes = list(other.inputs.values()) == [Tensor(np.dtype(object), (-1,))]
+        if takes_bytes and {key: tensor.dtype for key, tensor in other.outputs.items()} == outputs:
             # OpenCV takes colours as blue, green, red.
             turned = np.ascontiguousarray(picture[..., ::-1])
             encoded = [cv2.imencode(".png", pixels)[1].tobytes() for pixels in turned]

@@ -80,7 +80,9 @@ services:
       - --batching_parameters_file=/models/batching.config
 """
 
-_HEADER = "# ModelServerConfig of TensorFlow Serving, written by hanzoo; other fields may be edited.\n"
+_HEADER = (
+    "# ModelServerConfig of TensorFlow Serving, written by hanzoo, which keeps what is edited but comments.\n"
+)
 
 
 def export(preset: str | Path, folder: Path, mount: str = "/models") -> Path:
@@ -99,7 +101,7 @@ def export(preset: str | Path, folder: Path, mount: str = "/models") -> Path:
 
     Raises:
         ValueError: There is no such model, or its name cannot stand in an address.
-        OSError: The repository cannot be written; it is as it was before.
+        OSError: The repository cannot be written; no part of a version is left in it.
     """
     # Imported here: `promote` needs nothing of training.
     from serving.export import saved_model
@@ -126,7 +128,8 @@ def add_version(write: Callable[[Path], None], folder: Path, name: str, mount: s
     that run at the same time get numbers of their own.
 
     Args:
-        write: Writes the SavedModel into the folder that it is given, which does not exist.
+        write: Writes a SavedModel whose `serving_default` takes pictures into the folder that it is
+            given, which does not exist.
         folder: The repository; made if needed.
         name: Name of the model.
         mount: Where the server sees `folder`.
@@ -136,7 +139,7 @@ def add_version(write: Callable[[Path], None], folder: Path, name: str, mount: s
 
     Raises:
         ValueError: `name` cannot stand in an address, or models.config is damaged.
-        OSError: The repository cannot be written; it is as it was before.
+        OSError: The repository cannot be written; no part of a version is left in it.
     """
     if not re.fullmatch(r"[\w-][\w.-]*", name, re.ASCII):
         raise ValueError(f"`name` must be letters, digits, '_', '-' and '.'. Received: name={name!r}.")
@@ -150,15 +153,15 @@ def add_version(write: Callable[[Path], None], folder: Path, name: str, mount: s
         _sync(temporary)
         with _locked(folder):
             config = _read_config(folder)
+            for file, content in (("batching.config", _BATCHING), ("docker-compose.yml", _COMPOSE)):
+                if not (folder / file).exists():  # A user may have tuned it.
+                    _replace(folder / file, content)
             number = max(_numbers(versions), default=0) + 1
             target = versions / str(number)
             temporary.rename(target)
             _sync_path(versions)
             _label(config, name, number, mount)
             _replace(folder / "models.config", _HEADER + text_format.MessageToString(config))
-            for file, content in (("batching.config", _BATCHING), ("docker-compose.yml", _COMPOSE)):
-                if not (folder / file).exists():  # A user may have tuned it.
-                    _replace(folder / file, content)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return target

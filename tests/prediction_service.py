@@ -283,7 +283,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             elif fault in HTTP_STATUSES:
                 raise Refused(fault, f"made to fail with {fault}")
-            status, content = 200, json.dumps(self._reply(body), indent=4).encode()
+            status, content = 200, json.dumps(self._reply(body)).encode()
         except Refused as error:
             status, content = HTTP_STATUSES[error.code], _error(str(error))
         if fault == "malformed":

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import pickle
 import re
 import socket
 import ssl
@@ -20,7 +21,7 @@ pytest.importorskip(
 )
 pytest.importorskip("grpc", reason="gRPC needs `pip install grpcio`")
 
-from serving import Reader, endpoint, runtime, tf_serving
+from serving import Reader, endpoint, endpoint_rest, images, runtime, tf_serving
 from serving.endpoint import Address, Endpoint, EndpointError
 from tests import fakes, prediction_service
 from zoo import charset, manuscript
@@ -282,8 +283,6 @@ def test_pixels_travel_as_digits_to_a_model_without_encoded_pictures(faulty, mon
 
 
 def test_colours_keep_their_order_in_png():
-    from serving import endpoint_rest
-
     outputs = {"logits": endpoint.Tensor(np.dtype(np.float32), (-1, 2))}
     image = endpoint.Tensor(np.dtype(np.uint8), (-1, 2, 2, 3))
     content = endpoint.Tensor(np.dtype(object), (-1,))
@@ -293,10 +292,20 @@ def test_colours_keep_their_order_in_png():
     }
     pictures = np.arange(24, dtype=np.uint8).reshape(2, 2, 2, 3)
     _, inputs = endpoint_rest._as_png("serving_default", {"image": pictures}, signatures)
-    from serving import images
-
     decoded = [images.decode(content)[0] for content in inputs["content"]]
     np.testing.assert_array_equal(decoded, pictures)
+
+
+def test_pictures_of_any_width_travel_as_digits():
+    outputs = {"logits": endpoint.Tensor(np.dtype(np.float32), (-1, -1, 2))}
+    line = endpoint.Tensor(np.dtype(np.uint8), (-1, 48, -1, 1))
+    content = endpoint.Tensor(np.dtype(object), (-1,))
+    signatures = {
+        "serving_default": endpoint.Signature({"image": line}, outputs),
+        "encoded": endpoint.Signature({"content": content}, outputs),
+    }
+    inputs = {"image": np.zeros((1, 48, 50, 1), np.uint8)}
+    assert endpoint_rest._as_png("serving_default", inputs, signatures) == ("serving_default", inputs)
 
 
 @pytest.mark.parametrize("way", ["http", "grpc"])
@@ -350,6 +359,11 @@ def test_a_server_that_stays_busy_is_an_error(faulty, quick, way):
         client.run({"image": cells()})
     assert error.value.code == "UNAVAILABLE"
     assert str(error.value).startswith(f"{client.path}: ")
+
+
+def test_an_error_survives_the_way_between_processes():
+    error = pickle.loads(pickle.dumps(EndpointError("NOT_FOUND", "http://host: nobody")))
+    assert (error.code, str(error)) == ("NOT_FOUND", "http://host: nobody")
 
 
 @pytest.mark.parametrize("way", ["http", "grpc"])
@@ -485,8 +499,6 @@ def test_https_to_a_plain_port_is_told():
 
 
 def test_quotes_in_an_error_reply_are_read():
-    from serving import endpoint_rest
-
     reply = rb"""{ "error": "Failed to process element: 0 of \'instances\' list. \"x\"\n" }"""
     with pytest.raises(ValueError, match="Invalid"):
         json.loads(reply)
@@ -500,9 +512,9 @@ def test_quotes_in_an_error_reply_are_read():
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("http://host/v1/models/a", Address("http", "host", 8501, "a")),
-        ("https://host:443/v1/models/a/", Address("https", "host", 443, "a")),
-        ("http://host:80/v1/models/a/versions/12", Address("http", "host", 80, "a", version=12)),
+        ("http://host/v1/models/a", Address("http", "host", 80, "a")),
+        ("https://host/v1/models/a/", Address("https", "host", 443, "a")),
+        ("http://host:8501/v1/models/a/versions/12", Address("http", "host", 8501, "a", version=12)),
         ("http://[::1]:80/v1/models/a/labels/stable", Address("http", "::1", 80, "a", label="stable")),
         ("grpc://host/a", Address("grpc", "host", 8500, "a")),
         ("grpc://host:1/a/labels/canary", Address("grpc", "host", 1, "a", label="canary")),
@@ -524,6 +536,7 @@ def test_an_address_is_taken_apart(url, expected):
         "http://host/v1/models/a/versions/one",
         "http://host/v1/models/a/versions/1/labels/b",
         "http://host:99999/v1/models/a",
+        "http://host:0/v1/models/a",
         "http:///v1/models/a",
         "http://host/v1/models/a?b=c",
         "http://user:secret@host/v1/models/a",
