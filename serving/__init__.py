@@ -8,6 +8,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from serving.endpoint import Endpoint, EndpointError
     from serving.images import ImageError
     from serving.ocr import LayoutError, Reader, text_detection, text_recognition
     from serving.page import Cells, Character, Line, Page
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "Cells": "serving.page",
     "Character": "serving.page",
+    "Endpoint": "serving.endpoint",
+    "EndpointError": "serving.endpoint",
     "ImageError": "serving.images",
     "LayoutError": "serving.ocr",
     "Line": "serving.page",
@@ -31,6 +34,8 @@ _HOMES = {
 __all__ = [
     "Cells",
     "Character",
+    "Endpoint",
+    "EndpointError",
     "ImageError",
     "LayoutError",
     "Line",

@@ -37,6 +37,7 @@ def read(
     layout: Literal["auto", "grid", "lines", "line", "char"] = "auto",
     json: bool = False,
     draw: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
+    endpoint: Annotated[str | None, tyro.conf.arg(metavar="URL")] = None,
     debug: bool = False,
 ) -> int:
     """Read the text of images: PNG, JPEG, TIFF, WebP or BMP.
@@ -49,6 +50,7 @@ def read(
         layout: Manuscript paper (grid), one character (char), or find out (auto). No lines yet.
         json: Print one JSON object per image, one per line.
         draw: Folder to draw each page in, with its cells and its text, as NAME.png.
+        endpoint: Recognise on TensorFlow Serving: http://HOST:8501/v1/models/NAME or grpc://HOST:8500/NAME.
         debug: Show the traceback of an error.
     """
     if not images:
@@ -62,7 +64,11 @@ def read(
     from serving.ocr import Reader
     from serving.runtime import ModelError
 
-    reader = Reader()
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # gRPC chats on stderr.
+    try:
+        reader = Reader(endpoint=endpoint)
+    except ValueError as error:
+        return _wrong_option(f"--endpoint: {error}")
     try:
         with _without_native_messages():
             reader.load()
@@ -293,6 +299,30 @@ def export(
     return _with_training(run, debug)
 
 
+def promote(
+    name: Annotated[str, tyro.conf.Positional],
+    folder: Annotated[Path, tyro.conf.Positional],
+    /,
+    version: int | None = None,
+    debug: bool = False,
+) -> int:
+    """Make a version of a model on TensorFlow Serving the stable one.
+
+    Args:
+        name: Name of the model.
+        folder: The folder that `hanzoo export NAME --tf-serving` wrote.
+        version: The version; the newest if none is given. An earlier one rolls back.
+        debug: Show the traceback of an error.
+    """
+
+    def run() -> None:
+        from serving import tf_serving
+
+        print(f"{name}: version {tf_serving.promote(folder, name, version)} is stable")
+
+    return _with_training(run, debug)
+
+
 def _with_training(run: Callable[[], None], debug: bool) -> int:
     """Runs what needs Keras and TensorFlow; errors that a user can mend are told in words."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow greets on stderr.
@@ -300,7 +330,7 @@ def _with_training(run: Callable[[], None], debug: bool) -> int:
         run()
     except ModuleNotFoundError as error:
         return _fail(f"{error.name} is not installed; training needs `pip install 'hanzoo[train]'`", debug)
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
         return _fail(str(error), debug)
     return 0
 
@@ -315,6 +345,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "list": list_presets,
     "evaluate": evaluate,
     "export": export,
+    "promote": promote,
 }
 
 
