@@ -1,11 +1,10 @@
-"""Trained models become files for the device, and presets of the zoo."""
+"""Models become SavedModel and TFLite files, and a report of what the files keep of the model."""
 
-import hashlib
+import dataclasses
 import json
-import os
 import tempfile
-import warnings
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,171 +12,301 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-import zoo
+from serving import convert, encoded, folders, operators, parity
+from serving import samples as samples_of
+from serving.convert import PRECISIONS, file_name
 from serving.runtime import Session
-from training import fit, metrics, pipeline
-from training.sources import Glyphs
-from zoo import charset
+
+REPORT = "export.json"
+
+_NAMES = frozenset(["saved_model", REPORT, *map(file_name, PRECISIONS)])
+_OPTION = "--compatible"
+_LATENCY_RUNS = 100
+_LATENCY_SECONDS = 1.0
 
 
-def tflite_int8(model: keras.Model, samples: Iterable[np.ndarray]) -> bytes:
-    """Converts a model to full-integer TFLite with builtin operators only.
+def export(
+    model: keras.Model,
+    folder: Path,
+    samples: Mapping[str, np.ndarray],
+    representative: Mapping[str, np.ndarray] | None = None,
+    precisions: Sequence[str] = PRECISIONS,
+    compatible: bool = False,
+) -> dict[str, Any]:
+    """Writes `saved_model/`, `model_PRECISION.tflite` and `export.json` into a folder, and measures them.
+
+    The folder appears whole or not at all; an earlier export in it is replaced.
 
     Args:
-        model: Takes `image`, uint8 (N, H, W, C), and gives a dict of float32 outputs.
-        samples: Inputs, uint8 (H, W, C), that show the converter which values occur.
+        model: Takes named inputs, such as `image`, uint8 (N, H, W, C), and gives a dict of float32
+            outputs.
+        folder: Made if needed; must hold nothing but an earlier export.
+        samples: Inputs by name, (n, ...) each, on which the files are compared with the model.
+        representative: The same, of other samples, that show the integer file which values occur.
+        precisions: Some of `PRECISIONS`.
+        compatible: Give each dense layer one scale, which tflite-runtime 2.14 can run.
 
     Returns:
-        The file. Its input stays uint8 and its outputs stay float32; N may be resized.
+        What stands in `export.json`; under `failures` a sentence for each limit of `parity` that is
+        missed.
 
     Raises:
-        RuntimeError: An operator has no integer form or is not built in.
+        ValueError: A precision is unknown, int8 lacks its representative samples, or `folder` holds
+            other files.
+        RuntimeError: The model does not become a TFLite file; nothing is written.
+        OSError: The disk is full; nothing is written.
     """
-    representative = [np.asarray(sample)[None] for sample in samples]
-    with tempfile.TemporaryDirectory() as folder:
-        model.export(folder, format="tf_saved_model", verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ({"image": sample} for sample in representative)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.uint8
-        try:
-            with warnings.catch_warnings():
-                # The calibration inside the converter warns of its own interpreter.
-                warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter")
-                return converter.convert()
-        except Exception as error:
-            raise RuntimeError(f"{model.name} cannot become an integer TFLite file: {error}") from error
+    with folders.replacing(folder, _NAMES) as fresh:
+        saved_model(model, fresh / "saved_model")
+        tflite(model, fresh, precisions, representative, compatible, fresh / "saved_model")
+        measured = parity.measure(model, fresh, samples)
+        report = {
+            "model": model.name,
+            "parameters": model.count_params(),
+            "samples": len(next(iter(samples.values()))),
+            "files": {
+                name: dataclasses.asdict(one) | _facts(fresh / name.split()[0], samples)
+                for name, one in measured.items()
+            },
+            "failures": parity.failures(measured),
+        }
+        (fresh / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return report
 
 
-def export_preset(workdir: Path, name: str, data: Path, presets: Path) -> Path:
-    """Makes a preset of the zoo from a finished run.
-
-    Writes weights, the int8 TFLite file, `result.json` with the figures of validation writers, and
-    `card.md` into `presets/name`; the folder appears whole or not at all.
+def export_named(
+    name: str,
+    folder: Path,
+    data: Path | None = None,
+    precisions: Sequence[str] = (),
+    compatible: bool = False,
+) -> dict[str, Any]:
+    """Exports a trained model on the data of its recipe, or a model of the zoo with fresh weights.
 
     Args:
-        workdir: Folder of a finished `training.fit.fit`.
-        name: Name of the preset.
-        data: Folder with `hands/train` and `hands/dev`.
-        presets: Folder of all presets.
+        name: A preset, the folder of a finished run, or one of `zoo.names()`.
+        folder: As in `export`.
+        data: Folder as the recipe of a trained model takes it; without it the files are measured on
+            random strokes, and int8 is left out.
+        precisions: As in `export`; none for all that can be made.
+        compatible: As in `export`.
+
+    Returns:
+        As `export`.
 
     Raises:
-        FileNotFoundError: The run is not finished.
+        ValueError: As `export`; or there is no such model, or its data cannot be used.
+        RuntimeError: As `export`.
+        OSError: As `export`.
     """
-    result = json.loads((workdir / "result.json").read_text(encoding="utf-8"))
-    recipe = result["recipe"]
-    model = zoo.create(recipe["model"], classes=len(charset.CHARACTERS), **recipe["sizes"])
-    model.load_weights(workdir / "model.weights.h5")
-    train = fit.read_hands(data / "hands" / "train")
-    sampler = pipeline.CellSampler.of(
-        train, recipe["batch_size"], recipe["real_weight"], recipe["blank_share"], recipe["seed"]
-    )
-    # Distorted cells, as pages bring them, from a step that no run reaches.
-    representative = np.concatenate([sampler.batch(10**9 + step)[0] for step in range(4)])
-    with tempfile.TemporaryDirectory(dir=presets) as folder:
-        target = Path(folder) / name
-        target.mkdir()
-        (target / "model.tflite").write_bytes(tflite_int8(model, representative))
-        model.save_weights(target / "model.weights.h5")
-        result |= _measure(model, Session(target / "model.tflite"), fit.read_validation_hands(data))
-        result["files"] = {path.name: _describe(path) for path in sorted(target.iterdir())}
-        result["charset_sha256"] = hashlib.sha256("\n".join(charset.CHARACTERS).encode()).hexdigest()
-        fit.write_json(target / "result.json", result)
-        (target / "card.md").write_text(_card(name, result), encoding="utf-8")
-        previous = Path(folder) / "previous"
-        if (presets / name).exists():
-            os.replace(presets / name, previous)
-        os.replace(target, presets / name)
-    return presets / name
+    model, is_trained = samples_of.find(name)
+    if is_trained and data is None:
+        measured_on, representative = samples_of.made_up(model), None
+    elif is_trained and data is not None:
+        task = samples_of.task(name, data)
+        measured_on, representative = samples_of.of_task(task, part=1), samples_of.of_task(task)
+    else:
+        measured_on, representative = samples_of.made_up(model), samples_of.made_up(model, seed=1)
+    possible = [one for one in PRECISIONS if one != "int8" or representative]
+    return export(model, folder, measured_on, representative, precisions or possible, compatible)
 
 
-def _measure(model: keras.Model, session: Session, writers: list[Glyphs]) -> dict[str, Any]:
-    """Accuracy of the float and the int8 model, and calibration of the int8 one, on validation writers."""
-    float_logits = [metrics.logits_of(model, writer) for writer in writers]
-    int8_logits = [_run(session, pipeline.clean_cells(writer)) for writer in writers]
-    together, labels = np.concatenate(int8_logits), np.concatenate([writer.labels for writer in writers])
-    temperature = metrics.fit_temperature(together, labels)
-    scaled = np.exp((together - together.max(1, keepdims=True)) / temperature)
-    scores = scaled.max(1) / scaled.sum(1)
-    right = together.argmax(1) == labels
+def saved_model(model: keras.Model, folder: Path) -> None:
+    """Writes a SavedModel.
+
+    Its signature `serving_default` takes the inputs of the model by their names. Where the model takes
+    one picture, `encoded` takes `image_bytes`, string (N,), PNG or JPEG as `serving.encoded` reads them.
+    Both give the outputs of the model.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    endpoints = {"serving_default": (_function(model), _specs(model))}
+    shapes = [(tensor.name, len(tensor.shape), tensor.dtype) for tensor in model.inputs]
+    if shapes == [("image", 4, "uint8")]:
+        read = encoded.reader(model)
+        spec = tf.TensorSpec((None,), tf.string, name="image_bytes")
+        endpoints["encoded"] = (lambda image_bytes: model(read(image_bytes), training=False), [spec])
+    _write(model, endpoints, folder)
+
+
+def tflite(
+    model: keras.Model,
+    folder: Path,
+    precisions: Sequence[str] = PRECISIONS,
+    representative: Mapping[str, np.ndarray] | None = None,
+    compatible: bool = False,
+    saved: Path | None = None,
+) -> None:
+    """Writes `model_PRECISION.tflite` for each precision, with builtin operators only.
+
+    The converter runs in a process of its own. Files of recurrent models take a batch of 1, and as int8
+    the width of `representative`; other files take any batch. The int8 file takes uint8 pictures and
+    gives float32 outputs.
+
+    Args:
+        model: As in `export`.
+        folder: An existing folder.
+        precisions: As in `export`.
+        representative: As in `export`.
+        compatible: As in `export`.
+        saved: What `saved_model` wrote of the model, where that stands already.
+
+    Raises:
+        ValueError: A precision is unknown, or int8 lacks its representative samples.
+        RuntimeError: The converter fails or crashes, or an operator is not built in or has no integer form.
+        OSError: The folder cannot be written.
+    """
+    unknown = sorted(set(precisions) - set(PRECISIONS))
+    if unknown:
+        raise ValueError(f"`precisions` must be some of {', '.join(PRECISIONS)}. Received: {unknown}.")
+    if "int8" in precisions and not representative:
+        raise ValueError("`representative` must show int8 which values occur. Received: None.")
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        source = Path(temporary) / "source"
+        floats = list(precisions)
+        if _has(model, _RECURRENT) and "int8" in precisions and representative:
+            floats.remove("int8")
+            unrolled = _unrolled(model, representative)
+            _write(unrolled, {"serving_default": (_function(unrolled), _specs(unrolled))}, source)
+            convert.convert(model.name, source, folder, ["int8"], representative, compatible)
+        if _has(model, _FIXED_BATCH):
+            source = Path(temporary) / "batch_of_one"
+            _write(model, {"serving_default": (_function(model), _specs(model, batch=1))}, source)
+        elif saved is not None:
+            source = saved
+        else:
+            _write(model, {"serving_default": (_function(model), _specs(model))}, source)
+        if floats:
+            convert.convert(model.name, source, folder, floats, representative, compatible)
+
+
+def table(report: Mapping[str, Any]) -> str:
+    """The report of `export` for a person to read."""
+    rows = [["file", "bytes", "largest difference", "same top-1", "1 thread", "2 threads", "tflite-runtime"]]
+    for name, one in report["files"].items():
+        agreement = one["agreement"]
+        latency = one.get("latency_ms", {})
+        old = one.get("too_new_for_tflite_runtime")
+        rows.append(
+            [
+                name,
+                f"{one['bytes']:,}",
+                f"{one['difference']:.2g} of {one['scale']:.3g}",
+                "" if agreement is None else f"{agreement:.2%}",
+                *(f"{latency[threads]:.2f} ms" if latency else "" for threads in ("1", "2")),
+                "" if old is None else f"with {_OPTION}" if old else "yes",
+            ]
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+    for name, one in report["files"].items():
+        if one.get("too_new_for_tflite_runtime"):
+            lines.append(f"{name}: tflite-runtime 2.14 lacks {', '.join(one['too_new_for_tflite_runtime'])}")
+    for name, one in report["files"].items():
+        if "operators" in one:
+            counted = ", ".join(f"{operator} {times}" for operator, times in one["operators"].items())
+            lines.append(f"{name}: {counted}")
+    return "\n".join(lines)
+
+
+def _facts(path: Path, samples: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Size, and of a TFLite file operators and latency."""
+    if path.is_dir():
+        return {"bytes": sum(file.stat().st_size for file in path.rglob("*") if file.is_file())}
+    content = path.read_bytes()
     return {
-        "temperature": temperature,
-        "validation": {
-            "writers": {
-                writer.writer: {
-                    "samples": len(writer.labels),
-                    "top1_float32": float(np.mean(exact.argmax(1) == writer.labels)),
-                    "top1_int8": float(np.mean(integer.argmax(1) == writer.labels)),
-                    "top5_int8": float(
-                        np.mean((np.argsort(-integer, 1)[:, :5] == writer.labels[:, None]).any(1))
-                    ),
-                }
-                for writer, exact, integer in zip(writers, float_logits, int8_logits, strict=True)
-            },
-            "agreement_int8_float32": float(
-                np.mean(together.argmax(1) == np.concatenate(float_logits).argmax(1))
-            ),
-            "expected_calibration_error": metrics.expected_calibration_error(scores, right),
-        },
+        "bytes": len(content),
+        "operators": operators.count(content),
+        "too_new_for_tflite_runtime": operators.too_new_for_tflite_runtime(content),
+        "latency_ms": {str(threads): _latency(path, threads, samples) for threads in (1, 2)},
     }
 
 
-def _run(session: Session, cells: np.ndarray) -> np.ndarray:
-    chunks = [cells[start : start + 64] for start in range(0, len(cells), 64)]
-    return np.concatenate([session.run({"image": chunk})["logits"] for chunk in chunks])
+def _latency(path: Path, threads: int, samples: Mapping[str, np.ndarray]) -> float:
+    """The median time of one input, in milliseconds."""
+    session = Session(path, threads)
+    one = {name: value[:1] for name, value in samples.items()}
+    for _ in range(3):
+        session.run(one)
+    times: list[float] = []
+    while len(times) < _LATENCY_RUNS and sum(times) < _LATENCY_SECONDS:
+        start = time.perf_counter()
+        session.run(one)
+        times.append(time.perf_counter() - start)
+    return 1e3 * float(np.median(times))
 
 
-def _describe(path: Path) -> dict[str, Any]:
-    return {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
+def _function(model: keras.Model) -> Callable[..., Any]:
+    return lambda *tensors: model(keras.tree.pack_sequence_as(model.input, list(tensors)), training=False)
 
 
-def _card(name: str, result: dict[str, Any]) -> str:
-    """The model card, with the figures of result.json."""
-    validation = result["validation"]
-    rows = "\n".join(
-        f"| {writer} | {figures['samples']:,} | {figures['top1_float32']:.3f} | {figures['top1_int8']:.3f} "
-        f"| {figures['top5_int8']:.3f} |"
-        for writer, figures in validation["writers"].items()
-    )
-    training = result["training"]
-    return f"""# {name}
+def _specs(model: keras.Model, batch: int | None = None) -> list[tf.TensorSpec]:
+    return [
+        tf.TensorSpec((batch or tensor.shape[0], *tensor.shape[1:]), tensor.dtype, name=tensor.name)
+        for tensor in keras.tree.flatten(model.input)
+    ]
 
-Reads one handwritten Traditional Chinese character, a punctuation mark, digit, letter or bopomofo symbol,
-or tells that a cell is empty.
 
-- Input `image`: uint8 (N, 64, 64, 1), dark ink on light paper, a cell with 6 % of its surroundings.
-- Output `logits`: float32 (N, {len(charset.CHARACTERS):,}), the ids of `zoo.charset`; id 0 is an empty cell.
-  Divide by the temperature {result["temperature"]:.3f} before the softmax.
-- {result["parameters"]:,} parameters; `model.tflite` takes {result["files"]["model.tflite"]["bytes"]:,} bytes (int8).
-- Licence of the weights: Apache-2.0.
+def _write(
+    model: keras.Model,
+    endpoints: Mapping[str, tuple[Callable[..., Any], list[tf.TensorSpec]]],
+    folder: Path,
+) -> None:
+    # Not Keras' ExportArchive, which writes every variable twice.
+    module = tf.Module()
+    module.weights = [variable.value for variable in model.variables]
+    signatures = {
+        name: tf.function(function, input_signature=specs).get_concrete_function()
+        for name, (function, specs) in endpoints.items()
+    }
+    try:
+        tf.saved_model.save(module, str(folder), signatures)
+    except tf.errors.OpError as error:
+        raise OSError(f"{folder}: the SavedModel cannot be written: {error.message}") from error
 
-## Training
 
-{training["pictures"]:,} distorted pictures of {len(training["hands"])} files of handwriting and
-{len(training["fonts"])} fonts, all under open licences (SIL OFL 1.1 and the fonts' own):
+_RECURRENT = (keras.layers.RNN, keras.layers.Bidirectional)
+# Their shapes depend on the batch, which the converter cannot express with builtin operators.
+_FIXED_BATCH = (*_RECURRENT, keras.layers.UpSampling2D)
 
-- hands: {", ".join(training["hands"])}. The writers are students of a font design course at a Taipei university.
-  Public repositories: raylee030/ai2026s (w01), 0mago0/ai2026s (w02), maerennn/ai2026s (w05),
-  sean0505tsai/ct2023s (w07), YenChieh0716/ct2023s (w08), UncleAmra (w10), Whitecatuwu (w11), svw2404 (w13),
-  and the ct2023s course repositories (s01 to s10).
-- fonts: {", ".join(training["fonts"])}.
 
-{training["classes_without_a_sample"]} of the {len(charset.CHARACTERS) - 1:,} characters have no sample.
+def _has(model: keras.Model, kinds: tuple[type, ...]) -> bool:
+    return any(isinstance(layer, kinds) for layer in _layers(model))
 
-## Validation
 
-Writers that the model never saw, undistorted characters. The temperature is fitted on the same characters.
+def _layers(model: keras.Model) -> Iterable[keras.layers.Layer]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _layers(layer)
+        else:
+            yield layer
 
-| writer | samples | top-1 float32 | top-1 int8 | top-5 int8 |
-|---|---|---|---|---|
-{rows}
 
-int8 and float32 agree on {validation["agreement_int8_float32"]:.4f} of them; the expected calibration error is
-{validation["expected_calibration_error"]:.4f}.
+def _unrolled(model: keras.Model, representative: Mapping[str, np.ndarray]) -> keras.Model:
+    """A copy with a batch of 1, the sides of the samples, and its time steps written out one by one."""
 
-## Limits
+    def copy(layer: keras.layers.Layer) -> keras.layers.Layer:
+        config = layer.get_config()
+        inner = [config, *(config[key]["config"] for key in ("layer", "backward_layer") if config.get(key))]
+        for one in inner:
+            if "unroll" in one:
+                one["unroll"] = True
+        return type(layer).from_config(config)
 
-Cursive hands and characters outside the charset are read as something else, often with a low score.
-Traced handwriting with broken strokes (w12) is read much worse than clean handwriting.
-"""
+    tensors = [
+        keras.Input(representative[tensor.name].shape[1:], 1, tensor.dtype, name=tensor.name)
+        for tensor in keras.tree.flatten(model.input)
+    ]
+    inputs = keras.tree.pack_sequence_as(model.input, tensors)
+    clone = keras.models.clone_model(model, input_tensors=inputs, clone_function=copy, recursive=True)
+    clone.set_weights(model.get_weights())
+    return clone
+
+
+def export_preset(*arguments: Any) -> Path:  # TEMPORARY, until the command line is wired
+    from serving import preset
+
+    return preset.export_preset(*arguments)

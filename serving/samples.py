@@ -1,0 +1,88 @@
+"""The models that an export takes by name, and the inputs that it measures them on."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import cv2
+import keras
+import numpy as np
+
+import zoo
+from training import recipe as recipes
+from training.task import Task
+from zoo import charset
+
+# Batches as training sees them, from a step that no run reaches.
+_UNSEEN_STEP = 10**9
+_COUNT = 512
+_OPEN_SIDE = 128  # What made-up pictures take for a side that a model leaves open.
+
+
+def find(name: str) -> tuple[keras.Model, bool]:
+    """The model of a preset or a run, or one of the zoo with fresh weights; and whether it is trained.
+
+    Raises:
+        ValueError: There is none of this name, or its files are damaged.
+    """
+    try:
+        zoo.describe(name)
+    except ValueError:
+        if name not in zoo.names():
+            raise
+        return zoo.create(name, classes=len(charset.CHARACTERS)), False
+    return zoo.load(name), True
+
+
+def task(name: str, data: Path) -> Task:
+    """The task that a preset or a run was trained on.
+
+    Raises:
+        ValueError: Its recipe is not known, or the data cannot be used.
+    """
+    recipe = recipes.from_json(zoo.describe(name)["recipe"])
+    return dataclasses.replace(recipe, start=name, data=data).task()
+
+
+def of_task(task: Task, part: int = 0) -> dict[str, np.ndarray]:
+    """Pictures as training sees them, which no run has seen: `image`, uint8 (n, H, W, C), n about 512.
+
+    Args:
+        task: The task.
+        part: Other parts are other pictures.
+    """
+    steps = -(-_COUNT // task.recipe.batch_size)
+    batches = task.batches(_UNSEEN_STEP + part * steps, steps)
+    return {"image": _joined([np.asarray(batch[0]) for batch in batches.take(steps)])}
+
+
+def made_up(model: keras.Model, count: int = 64, seed: int = 0) -> dict[str, np.ndarray]:
+    """Inputs for a model whose data are not at hand: random strokes on white, and normal noise."""
+    rng = np.random.default_rng(seed)
+    return {tensor.name: _made_up(tensor, count, rng) for tensor in keras.tree.flatten(model.input)}
+
+
+def _made_up(tensor: Any, count: int, rng: np.random.Generator) -> np.ndarray:
+    shape = [side or _OPEN_SIDE for side in tensor.shape[1:]]
+    if tensor.dtype != "uint8":
+        return rng.normal(size=(count, *shape)).astype(tensor.dtype)
+    height, width, channels = shape
+    pictures = np.full((count, height, width, channels), 255, np.uint8)
+    for picture in pictures:
+        drawn = picture[..., 0].copy()
+        for _ in range(5 * -(-width // height)):
+            points = rng.integers(0, (width, height), (3, 2))
+            cv2.polylines(drawn, [points.astype(np.int32)], False, 0, max(1, height // 24), cv2.LINE_AA)
+        picture[...] = drawn[..., None]
+    return pictures
+
+
+def _joined(batches: list[np.ndarray]) -> np.ndarray:
+    """One array of batches; the narrower ones are padded with white on the right."""
+    width = max(batch.shape[2] for batch in batches)
+    return np.concatenate(
+        [
+            np.pad(batch, ((0, 0), (0, 0), (0, width - batch.shape[2]), (0, 0)), constant_values=255)
+            for batch in batches
+        ]
+    )
