@@ -149,7 +149,8 @@ class LineSampler:
             are those of the step.
         """
         rng = np.random.default_rng([self.seed, int(step)])
-        share = min(1, (int(step) + 1) / self.growth) if self.growth else 1
+        # Slow at first: what has not learnt to read ten characters does not learn to read more.
+        share = min(1, ((int(step) + 1) / self.growth) ** 2) if self.growth else 1
         shortest, longest = math.ceil(share * self.shortest), math.ceil(share * self.longest)
         taught = max(_FIRST, math.ceil(share * len(self.writers[0])))
         images = np.empty((self.batch_size, self.height, self.width(longest), 1), np.uint8)
