@@ -104,7 +104,7 @@ def export_named(
         measured_on, representative = samples_of.made_up(model), None
     elif is_trained and data is not None:
         task = samples_of.task(name, data)
-        measured_on, representative = samples_of.of_task(task, part=1), samples_of.of_task(task)
+        measured_on, representative = samples_of.unseen(task), samples_of.of_task(task)
     else:
         measured_on, representative = samples_of.made_up(model), samples_of.made_up(model, seed=1)
     possible = [one for one in PRECISIONS if one != "int8" or representative]

@@ -9,13 +9,16 @@ import keras
 import numpy as np
 
 import zoo
+from training import pipeline
 from training import recipe as recipes
+from training.characters import CharacterTask
 from training.task import Task
 from zoo import charset
 
 # Batches as training sees them, from a step that no run reaches.
 _UNSEEN_STEP = 10**9
 _COUNT = 512
+_MOST = 4096
 _OPEN_SIDE = 128  # What made-up pictures take for a side that a model leaves open.
 
 
@@ -56,6 +59,15 @@ def of_task(task: Task, part: int = 0) -> dict[str, np.ndarray]:
     return {"image": _joined([np.asarray(batch[0]) for batch in batches.take(steps)])}
 
 
+def unseen(task: Task) -> dict[str, np.ndarray]:
+    """Pictures to measure on: characters of validation writers, or of another task as `of_task`."""
+    if not isinstance(task, CharacterTask):
+        return of_task(task, part=1)
+    size = task.model.input_shape[1]
+    cells = np.concatenate([pipeline.clean_cells(writer, size) for writer in task.validation])
+    return {"image": cells[:: -(-len(cells) // _MOST)]}
+
+
 def made_up(model: keras.Model, count: int = 64, seed: int = 0) -> dict[str, np.ndarray]:
     """Inputs for a model whose data are not at hand: random strokes on white, and normal noise."""
     rng = np.random.default_rng(seed)
@@ -71,7 +83,8 @@ def _made_up(tensor: Any, count: int, rng: np.random.Generator) -> np.ndarray:
     for picture in pictures:
         drawn = picture[..., 0].copy()
         for _ in range(5 * -(-width // height)):
-            points = rng.integers(0, (width, height), (3, 2))
+            # Strokes of a character: none is longer than the line is high.
+            points = rng.integers(0, (width, height)) + rng.integers(-height // 3, height // 3 + 1, (3, 2))
             cv2.polylines(drawn, [points.astype(np.int32)], False, 0, max(1, height // 24), cv2.LINE_AA)
         picture[...] = drawn[..., None]
     return pictures

@@ -18,7 +18,7 @@ import tensorflow as tf
 from PIL import Image
 
 import zoo
-from serving import convert, export, folders, head, operators, parity
+from serving import convert, export, folders, head, operators, parity, samples
 from serving.runtime import Session
 from tests import made_hands, tiny
 from zoo import crnn
@@ -368,3 +368,25 @@ def test_folders_are_replaced_where_the_system_cannot_exchange_them(
         raise KeyError
     assert (tmp_path / "out" / "file").read_text() == "later"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+# ------------------------------------------------------------------------------------------ by a name
+
+
+def test_a_trained_model_without_data_is_measured_on_strokes(model: keras.Model, tmp_path: Path) -> None:
+    zoo.save(model, tmp_path / "model")
+    report = export.export_named(str(tmp_path / "model"), tmp_path / "out")
+    assert report["samples"] == 64
+    assert set(report["files"]) == FILES - {"export.json", "model_int8.tflite"} | {"saved_model encoded"}
+    with pytest.raises(ValueError, match="`representative` must show int8"):
+        export.export_named(str(tmp_path / "model"), tmp_path / "out", precisions=["int8"])
+
+
+def test_made_up_inputs_fit_the_model() -> None:
+    strokes = samples.made_up(crnn.crnn(8, height=16, units=4, widths=(4, 4), depth=1), count=3)["image"]
+    assert strokes.shape == (3, 16, 128, 1)
+    assert strokes.dtype == np.uint8
+    assert 0 < np.mean(strokes < 128) < 0.5
+    noise = keras.Input((7,), name="noise")
+    model = keras.Model(noise, {"image": keras.layers.Dense(2)(noise)})
+    assert samples.made_up(model, count=3)["noise"].shape == (3, 7)
