@@ -11,7 +11,7 @@ import cv2
 import keras
 import numpy as np
 
-from training import checkpoint
+from training import checkpoint, distribute
 from training.task import Task
 
 CHECKPOINT, BEST = "checkpoint.npz", "best.npz"
@@ -33,9 +33,15 @@ class EndOfEpoch(keras.callbacks.Callback):
         self._workdir = workdir
         self._started = time.monotonic()
 
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        self._one_device = distribute.OneDevice(self.model)
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        first = distribute.is_first()
         with averaged(self.model):
-            figures = self._task.evaluate(self.model)
+            with self._one_device.current() as model:
+                figures = self._task.evaluate(model)
+                pictures = self._task.pictures(model)
             self.history.append(
                 {
                     "training": {name: float(value) for name, value in (logs or {}).items()},
@@ -44,15 +50,15 @@ class EndOfEpoch(keras.callbacks.Callback):
                 }
             )
             self._started = time.monotonic()
-            if self._task.recipe.patience and best_epoch(self.history, self._task.goal) == epoch:
+            if first and self._task.recipe.patience and best_epoch(self.history, self._task.goal) == epoch:
                 checkpoint.save(self._workdir / BEST, self.model.variables, {"epoch": epoch})
-            pictures = self._task.pictures(self.model)
-        state = [*self.model.variables, *self.model.optimizer.variables]
-        checkpoint.save(self._workdir / CHECKPOINT, state, {"history": self.history})
-        self._show(epoch, figures, pictures)
-        print(self._summary(), flush=True)
-        if has_ended(self.history, self._task):
-            self.model.stop_training = True
+        if first:
+            state = [*self.model.variables, *self.model.optimizer.variables]
+            checkpoint.save(self._workdir / CHECKPOINT, state, {"history": self.history})
+            self._show(epoch, figures, pictures)
+            print(self._summary(), flush=True)
+        # Figures of unlike machines may differ in their last digits: the first one decides for all.
+        self.model.stop_training = distribute.gather(np.bool_(has_ended(self.history, self._task)))[0]
 
     def _show(self, epoch: int, figures: dict[str, float], pictures: dict[str, np.ndarray]) -> None:
         import tensorflow as tf
@@ -103,6 +109,8 @@ def averaged(model: keras.Model) -> Iterator[None]:
         return
     current = [np.asarray(variable).copy() for variable in model.trainable_variables]
     optimizer.finalize_variable_values(model.trainable_variables)
+    for variable in model.trainable_variables:  # JAX lets both share memory, and prediction gives it away.
+        variable.assign(np.asarray(variable).copy())
     try:
         yield
     finally:

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 import zoo
-from training import callbacks, checkpoint
+from training import callbacks, checkpoint, distribute
 from training import recipe as recipes
 from training.recipe import Recipe
 from training.task import Task
 
 
-def fit(recipe: Recipe, workdir: Path) -> keras.Model:
+def fit(recipe: Recipe, workdir: Path, across: distribute.Across | None = None) -> keras.Model:
     """Trains a model, or goes on with the run that stands in `workdir`.
 
     Writes after each epoch `checkpoint.npz`, `pictures/`, and curves for TensorBoard under `logs/`; at
@@ -23,7 +24,8 @@ def fit(recipe: Recipe, workdir: Path) -> keras.Model:
 
     Args:
         recipe: What to train on what.
-        workdir: Folder of the run; made if needed.
+        workdir: Folder of the run; made if needed. Processes on several machines share it.
+        across: What to train on, see `training.distribute`; None for one device.
 
     Returns:
         The trained model.
@@ -33,16 +35,21 @@ def fit(recipe: Recipe, workdir: Path) -> keras.Model:
         RuntimeError: The loss became NaN or infinite; the checkpoint of the epoch before stays.
         OSError: The disk is full; the last checkpoint stays.
     """
+    scope = distribute.start(across, recipe.batch_size)
+    first = distribute.is_first()
     workdir.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(recipe.seed)
     keras.config.set_dtype_policy(recipe.precision)
-    task: Task = recipe.task()
-    if task.skipped:
+    with scope:
+        task: Task = recipe.task()
+        model = task.model
+        task.compile(model, _optimizer(recipe))
+        if keras.backend.backend() == "jax":
+            model.jit_compile = True  # Otherwise JAX runs operation by operation.
+        history = _resume(model, workdir)
+    if task.skipped and first:
         (workdir / "skipped.txt").write_text("\n".join(task.skipped) + "\n", encoding="utf-8")
         print(f"{len(task.skipped)} files cannot be used; {workdir / 'skipped.txt'} names them", flush=True)
-    model = task.model
-    task.compile(model, _optimizer(recipe))
-    history = _resume(model, workdir)
     if not callbacks.has_ended(history, task):
         done = len(history)
         model.fit(
@@ -51,8 +58,9 @@ def fit(recipe: Recipe, workdir: Path) -> keras.Model:
             epochs=recipe.epochs,
             steps_per_epoch=recipe.steps,
             shuffle=False,
+            verbose="auto" if first else 0,
             callbacks=[
-                keras.callbacks.TensorBoard(workdir / "logs", write_graph=False),
+                *([keras.callbacks.TensorBoard(workdir / "logs", write_graph=False)] if first else []),
                 keras.callbacks.TerminateOnNaN(raise_error=True),
                 callbacks.EndOfEpoch(task, workdir, history),
             ],
@@ -61,7 +69,10 @@ def fit(recipe: Recipe, workdir: Path) -> keras.Model:
         checkpoint.load(workdir / callbacks.BEST, model.variables)
     elif recipe.ema:
         model.optimizer.finalize_variable_values(model.trainable_variables)
-    _finish(model, task, history, workdir)
+    if first:
+        with distribute.OneDevice(model).current() as whole:
+            _finish(whole, task, history, workdir)
+    distribute.gather(np.int32(len(history)))  # No process ends before the files are whole.
     return model
 
 
@@ -84,6 +95,7 @@ def _resume(model: keras.Model, workdir: Path) -> list[dict[str, Any]]:
     """The history of the run so far, and its state in the model."""
     model.optimizer.build(model.trainable_variables)
     state = [*model.variables, *model.optimizer.variables]
+    distribute.check_shared(workdir / callbacks.CHECKPOINT)
     progress = checkpoint.load(workdir / callbacks.CHECKPOINT, state)
     return progress["history"] if progress else []
 
