@@ -273,6 +273,46 @@ def evaluate(
 
 
 def export(
+    name: Annotated[str, tyro.conf.Positional],
+    /,
+    out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
+    precision: tuple[Literal["float32", "float16", "dynamic", "int8"], ...] = (),
+    data: Path | None = None,
+    compatible: bool = False,
+    tf_serving: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
+    debug: bool = False,
+) -> int:
+    """Write a model as SavedModel and TFLite, and measure the files against Keras.
+
+    Args:
+        name: A bundled model, the folder of a finished run, or a name of the zoo with fresh weights.
+        out: Folder of saved_model/, model_PRECISION.tflite and export.json.
+        precision: Only these TFLite files.
+        data: Folder as for training; int8 of a trained model needs it.
+        compatible: Make TFLite files that tflite-runtime 2.14 runs too.
+        tf_serving: Add the model to this repository of TensorFlow Serving as its next version.
+        debug: Show the traceback of an error.
+    """
+    if out is None and tf_serving is None:
+        return _wrong_option("export needs --out DIR or --tf-serving DIR")
+
+    def run() -> None:
+        if out is not None:
+            from serving import export as exporter
+
+            report = exporter.export_named(name, out, data, precision, compatible)
+            print(exporter.table(report))
+            if report["failures"]:
+                raise RuntimeError("; ".join(report["failures"]))
+        if tf_serving is not None:
+            from serving import tf_serving as repository
+
+            print(repository.export(name, tf_serving))
+
+    return _with_training(run, debug)
+
+
+def preset(
     workdir: Annotated[Path, tyro.conf.Positional],
     name: Annotated[str, tyro.conf.Positional],
     /,
@@ -285,16 +325,16 @@ def export(
     Args:
         workdir: Folder of the run.
         name: Name of the preset.
-        data: Folder with hands/train and hands/dev, as for train.
+        data: Folder as for training.
         presets: Folder in which the preset is made.
         debug: Show the traceback of an error.
     """
 
     def run() -> None:
-        from serving import export as exporter
+        from serving import preset as presets_of
 
         presets.mkdir(parents=True, exist_ok=True)
-        print(exporter.export_preset(workdir, name, data, presets))
+        print(presets_of.export_preset(workdir, name, data, presets))
 
     return _with_training(run, debug)
 
@@ -344,6 +384,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "read": read,
     "list": list_presets,
     "evaluate": evaluate,
+    "preset": preset,
     "export": export,
     "promote": promote,
 }

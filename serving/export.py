@@ -304,9 +304,3 @@ def _unrolled(model: keras.Model, representative: Mapping[str, np.ndarray]) -> k
     clone = keras.models.clone_model(model, input_tensors=inputs, clone_function=copy, recursive=True)
     clone.set_weights(model.get_weights())
     return clone
-
-
-def export_preset(*arguments: Any) -> Path:  # TEMPORARY, until the command line is wired
-    from serving import preset
-
-    return preset.export_preset(*arguments)

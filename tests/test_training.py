@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import zoo
-from serving import export
+from serving import preset as presets
 from serving.runtime import Session
 from tests import made_hands
 from training import checkpoint, fit, metrics, pipeline, recipe, sources
@@ -144,7 +144,7 @@ def test_a_data_folder_without_hands_is_named(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def preset(run: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export.export_preset(run, "tiny", data, tmp_path_factory.mktemp("presets"))
+    return presets.export_preset(run, "tiny", data, tmp_path_factory.mktemp("presets"))
 
 
 def test_a_preset_holds_its_files_and_their_checksums(preset: Path) -> None:

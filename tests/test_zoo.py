@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 import zoo
+from serving import convert, export
 from tests import tiny
+
+_LARGER = [f"efficientnet_b{phi}" for phi in range(1, 8)]
 
 
 def _inputs(model: keras.Model, count: int = 4) -> np.ndarray:
@@ -39,6 +42,23 @@ def test_a_model_trains_a_step_saves_and_loads(name: str, tmp_path: Path) -> Non
     for key, value in loaded.predict_on_batch(images).items():
         np.testing.assert_array_equal(value, after[key])
     assert {path.name for path in tmp_path.iterdir()} == {"model.json", "model.weights.h5"}
+
+
+# The tiny B1 to B7 are the network of B0.
+_EXPORTED = [pytest.param(name, marks=[pytest.mark.slow] if name in _LARGER else []) for name in zoo.names()]
+
+
+@pytest.mark.parametrize("name", _EXPORTED)
+def test_a_model_exports_with_parity(name: str, tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    model = zoo.create(name, **tiny.SIZES[name])
+    tiny.teach(model)
+    shown, asked = ({"image": tiny.pictures(model, seed=seed)[0]} for seed in (1, 2))
+    report = export.export(model, tmp_path, asked, shown)
+    assert report["failures"] == []
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "export.json", "saved_model", *(f"model_{precision}.tflite" for precision in convert.PRECISIONS),
+    }  # fmt: skip
 
 
 def test_a_damaged_or_missing_model_is_named(tmp_path: Path) -> None:
