@@ -45,8 +45,7 @@ def test_a_model_trains_a_step_saves_and_loads(name: str, tmp_path: Path) -> Non
     assert {path.name for path in tmp_path.iterdir()} == {"model.json", "model.weights.h5"}
 
 
-# The tiny B1 to B7 are the network of B0.
-_EXPORTED = [pytest.param(name, marks=[pytest.mark.slow] if name in _LARGER else []) for name in zoo.names()]
+_EXPORTED = [pytest.param(name, marks=[pytest.mark.slow] if name in _SLOW else []) for name in zoo.names()]
 
 
 @pytest.mark.parametrize("name", _EXPORTED)
