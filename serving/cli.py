@@ -218,7 +218,9 @@ def train(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0].startswith("-"):
         print("usage: hanzoo train RECIPE WORKDIR [--FIELD VALUE ...]\n\nRECIPE is one of:")
         for name, recipe in recipes.recipes().items():
-            print(f"  {name:24} {recipe.model}, {recipe.epochs * recipe.steps * recipe.batch_size:,} pictures")
+            print(
+                f"  {name:24} {recipe.model}, {recipe.epochs * recipe.steps * recipe.batch_size:,} pictures"
+            )
         print("\n`hanzoo train RECIPE --help` lists its fields.")
         return 0 if {"-h", "--help"} & set(arguments) else 2
     try:
@@ -339,6 +341,31 @@ def preset(
     return _with_training(run, debug)
 
 
+def bigram(
+    texts: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="TEXT...")],
+    /,
+    out: Path,
+    debug: bool = False,
+) -> int:
+    """Learn which character follows which, for the beam search of line readers.
+
+    Args:
+        texts: Text files, plain or .xz, UTF-8.
+        out: The file to write, at most 2 MB.
+        debug: Show the traceback of an error.
+    """
+    if not texts:
+        return _wrong_option("at least one TEXT must be given")
+
+    def run() -> None:
+        from training import bigram as learner
+
+        for name, value in learner.train(texts, out).items():
+            print(f"{name}  {value:,.1f}")
+
+    return _with_training(run, debug)
+
+
 def promote(
     name: Annotated[str, tyro.conf.Positional],
     folder: Annotated[Path, tyro.conf.Positional],
@@ -384,6 +411,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "read": read,
     "list": list_presets,
     "evaluate": evaluate,
+    "bigram": bigram,
     "preset": preset,
     "export": export,
     "promote": promote,

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from serving import benchmark, evaluate
-from training import measure_grids
+from serving import benchmark, evaluate, measure_zoo
+from training import measure_ensemble, measure_grids, measure_rate
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -51,6 +51,24 @@ SECTIONS = (
         "Time and memory of a page",
         "python -m serving.benchmark examples/essay.jpg --json results/speed/result.json",
         benchmark.table,
+    ),
+    Section(
+        "ensemble",
+        "The networks of the research note, alone and together: characters of unseen writers",
+        "python -m training.measure_ensemble DATA runs/vgg16 runs/efficientnet_b0 --json results/ensemble/result.json",
+        measure_ensemble.table,
+    ),
+    Section(
+        "zoo",
+        "The published networks at full size, with fresh weights: built, stepped, saved, exported, timed; not trained",
+        "python -m serving.measure_zoo --json results/zoo/result.json",
+        measure_zoo.table,
+    ),
+    Section(
+        "rate",
+        "The rate of the train loop",
+        "python -m training.measure_rate DATA --json results/rate/result.json",
+        measure_rate.table,
     ),
 )
 

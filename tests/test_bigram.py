@@ -128,6 +128,7 @@ def test_a_limit_without_room_is_named() -> None:
         bigram.build(random_counts(), limit=100)
 
 
+@pytest.mark.slow
 def test_law_and_poems_fit_in_two_megabytes(shared: Path, tmp_path: Path) -> None:
     texts = [shared / "text" / "law.txt.xz", shared / "text" / "poems.txt.xz"]
     figures = bigram.train(texts, tmp_path / "both.npz")

@@ -67,6 +67,7 @@ def test_every_column_sees_both_ends_of_the_line(name: str) -> None:
         assert (np.abs(np.asarray(model(other)["logits"])[0] - before).max(-1) > 0).all()
 
 
+@pytest.mark.slow
 def test_a_line_reader_learns_and_reads_padding_as_nothing() -> None:
     """Two kinds of strokes stand for two characters, white paper follows on the right."""
     rng = np.random.default_rng(0)
@@ -105,6 +106,7 @@ def test_a_line_reader_learns_and_reads_padding_as_nothing() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [None, 40])
 def test_tflite_answers_as_keras_does(name: str, width: int | None, tmp_path: Path) -> None:
     tf = pytest.importorskip("tensorflow")

@@ -26,7 +26,7 @@ def test_import_serving_loads_nothing_but_itself():
     [
         "from serving import Reader, text_detection, text_recognition",
         "import serving.cli, serving.draw, serving.images, serving.ocr, serving.page, serving.runtime",
-        "import zoo, zoo.charset, zoo.geometry, zoo.manuscript, zoo.rectangles",
+        "import zoo, zoo.charset, zoo.ctc, zoo.geometry, zoo.manuscript, zoo.rectangles",
         "import serving; [getattr(serving, name) for name in serving.__all__]",
     ],
 )

@@ -77,7 +77,7 @@ def bare_steps(model: keras.Model, batches: list[tuple[np.ndarray, np.ndarray]],
         model.train_on_batch(images, labels)
 
 
-def loop(data: Path, name: str = "hanzinet_m", rounds: int = 8, steps: int = 30) -> dict[str, float]:
+def loop(data: Path, name: str = "hanzinet_m", rounds: int = 6, steps: int = 60) -> dict[str, float]:
     """The rate of `fit`, its checkpoints and curves included, beside bare `train_on_batch`.
 
     Args:
@@ -107,7 +107,7 @@ def loop(data: Path, name: str = "hanzinet_m", rounds: int = 8, steps: int = 30)
     }
 
 
-def precisions(name: str, rounds: int = 6, steps: int = 6, batch_size: int = 64) -> dict[str, float]:
+def precisions(name: str, rounds: int = 4, steps: int = 2, batch_size: int = 32) -> dict[str, float]:
     """The rates of a recipe's network in float32 and in mixed bfloat16, pictures a second."""
     found = recipe.find(name)
     models = {}

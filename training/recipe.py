@@ -101,7 +101,7 @@ class LineRecipe(Recipe):
         unseen_fonts: Font files that write validation lines only.
         shortest: Characters of the shortest line.
         longest: Characters of the longest line.
-        growth: Steps in which lines grow from one character to their full length; 0 for none.
+        growth: Steps in which lines and their alphabet grow from one character to their full size; 0 for none.
         validation_lines: Validation lines of each figure.
     """
 
