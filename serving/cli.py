@@ -232,12 +232,13 @@ def train(arguments: Sequence[str]) -> int:
         workdir: Annotated[Path, tyro.conf.Positional],
         /,
         recipe: Any = found,
+        across: Literal["devices", "machines"] | None = None,
         debug: bool = False,
     ) -> int:
         def start() -> None:
             from training import fit
 
-            fit.fit(recipe, workdir)
+            fit.fit(recipe, workdir, across)
 
         return _with_training(start, debug)
 
@@ -246,6 +247,7 @@ def train(arguments: Sequence[str]) -> int:
 
     Args:
         workdir: Folder of the run.
+        across: Train on all `devices` of this machine, or on several `machines` with one process each.
         debug: Show the traceback of an error.
     """
     return tyro.cli(run, prog=f"hanzoo train {arguments[0]}", args=arguments[1:], config=_TYRO)
