@@ -37,6 +37,7 @@ def read(
     layout: Literal["auto", "grid", "lines", "line", "char"] = "auto",
     json: bool = False,
     draw: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
+    model: str | None = None,
     endpoint: Annotated[str | None, tyro.conf.arg(metavar="URL")] = None,
     debug: bool = False,
 ) -> int:
@@ -50,6 +51,7 @@ def read(
         layout: Manuscript paper (grid), one character (char), or find out (auto). No lines yet.
         json: Print one JSON object per image, one per line.
         draw: Folder to draw each page in, with its cells and its text, as NAME.png.
+        model: A bundled model, or the folder that `hanzoo preset` made.
         endpoint: Recognise on TensorFlow Serving: http://HOST:8501/v1/models/NAME or grpc://HOST:8500/NAME.
         debug: Show the traceback of an error.
     """
@@ -66,7 +68,7 @@ def read(
 
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # gRPC chats on stderr.
     try:
-        reader = Reader(endpoint=endpoint)
+        reader = Reader(model, endpoint=endpoint)
     except ValueError as error:
         return _wrong_option(f"--endpoint: {error}")
     try:

@@ -98,7 +98,7 @@ class Reader:
     def _recogniser(self) -> "_Recogniser":
         if self.endpoint is None:
             preset = runtime.preset(self.model)
-            return _Recogniser(preset.session(self.threads), preset.temperature)
+            return _Recogniser(preset.session(self.threads), preset)
         try:
             preset = runtime.preset(self.model)
         except runtime.ModelError as error:
@@ -106,7 +106,7 @@ class Reader:
                 f"{self.endpoint}: the temperature of the scores comes from a preset on this machine: "
                 f"{error} Name a folder with the result.json of the model: Reader(FOLDER, endpoint=...)."
             ) from error
-        return _Recogniser(_open(self.endpoint), preset.temperature, padded=False)
+        return _Recogniser(_open(self.endpoint, preset), preset, padded=False)
 
     def _read(self, image: np.ndarray, layout: str, name: str) -> Page:
         grid = manuscript.find(image) if layout in ("auto", "grid") else None
@@ -173,14 +173,17 @@ class _Recogniser:
 
     Args:
         session: Runs the network, from `image` to `logits`.
-        temperature: What the logits are divided by.
+        preset: Which characters its classes are, and what the logits are divided by.
         padded: Whether batches of one size are the fastest, as for LiteRT; else the session gets
             all crops at once.
     """
 
-    def __init__(self, session: runtime.Session | Endpoint, temperature: float, padded: bool = True) -> None:
+    def __init__(
+        self, session: runtime.Session | Endpoint, preset: runtime.Preset, padded: bool = True
+    ) -> None:
         self._session = session
-        self._temperature = temperature
+        self._characters = preset.characters
+        self._temperature = preset.temperature
         self._padded = padded
 
     def __call__(self, crops: np.ndarray) -> list[_Reading]:
@@ -198,10 +201,10 @@ class _Recogniser:
         return readings
 
     def _interpret(self, logits: np.ndarray) -> list[_Reading]:
-        if logits.shape[1] != len(charset.CHARACTERS):
+        if logits.shape[1] != len(self._characters):
             raise runtime.ModelError(
                 f"{self._session.path}: the model must have a logit for each of the "
-                f"{len(charset.CHARACTERS)} classes. Received: {logits.shape[1]}."
+                f"{len(self._characters)} classes. Received: {logits.shape[1]}."
             )
         odds = np.exp((logits - logits.max(1, keepdims=True)) / self._temperature)
         characters = odds[:, 1:]
@@ -213,7 +216,7 @@ class _Recogniser:
             # With a logit far below the blank's, every character may underflow to 0.
             shares = characters[index, ids] / max(totals[index], np.finfo(np.float32).tiny)
             alternatives = tuple(
-                (charset.CHARACTERS[identity + 1], float(share))
+                (self._characters[identity + 1], float(share))
                 for identity, share in zip(ids, shares, strict=True)
             )
             certainty = float(characters[index, ids[0]] / (totals[index] + odds[index, 0]))
@@ -221,13 +224,13 @@ class _Recogniser:
         return readings
 
 
-def _open(url: str) -> Endpoint:
-    """Asks a server whether it has a recogniser of cells, and one for the characters of `charset`."""
+def _open(url: str, preset: runtime.Preset) -> Endpoint:
+    """Asks a server whether it has a recogniser of cells, and one for the characters of the preset."""
     endpoint = Endpoint(url)
     signature = endpoint.signatures.get(DEFAULT_SIGNATURE)
     image = signature and signature.inputs.get("image")
     logits = signature and signature.outputs.get("logits")
-    classes = len(charset.CHARACTERS)
+    classes = len(preset.characters)
     if (
         not (image and logits)
         or image.shape != (-1, SIZE, SIZE, 1)
@@ -236,7 +239,7 @@ def _open(url: str) -> Endpoint:
         raise EndpointError(
             "FAILED_PRECONDITION",
             f"{url}: the model must read `image`, uint8 (any, {SIZE}, {SIZE}, 1), and give `logits`, float32 "
-            f"(any, {classes}), the characters of this hanzoo. Received: image {image}, logits {logits}.",
+            f"(any, {classes}), the characters of {preset.name}. Received: image {image}, logits {logits}.",
         )
     return endpoint
 

@@ -129,6 +129,11 @@ class Preset:
         return float(self.result.get("temperature", 1.0))
 
     @property
+    def characters(self) -> tuple[str, ...]:
+        """The character of each class: those of the charset, then those that its training added."""
+        return (*charset.CHARACTERS, *self.result.get("added_characters", ""))
+
+    @property
     def bytes(self) -> int:
         """Size of the model file."""
         return int(self.result["files"]["model.tflite"]["bytes"])

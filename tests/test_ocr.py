@@ -110,7 +110,9 @@ def test_temperature_softens_the_scores():
     logits = np.zeros((1, len(ocr.charset.CHARACTERS)), np.float32)
     logits[0, 7] = 12
     scores = [
-        ocr._Recogniser(_Fixed(logits), temperature)(np.zeros((1, 64, 64), np.uint8))[0].alternatives[0][1]
+        ocr._Recogniser(_Fixed(logits), _preset(temperature))(np.zeros((1, 64, 64), np.uint8))[
+            0
+        ].alternatives[0][1]
         for temperature in (1.0, 2.0)
     ]
     others = len(ocr.charset.CHARACTERS) - 2
@@ -121,7 +123,7 @@ def test_temperature_softens_the_scores():
 def test_an_overwhelming_blank_leaves_finite_scores():
     logits = np.zeros((1, len(ocr.charset.CHARACTERS)), np.float32)
     logits[0, 0] = 1000
-    (reading,) = ocr._Recogniser(_Fixed(logits), 1.0)(np.zeros((1, 64, 64), np.uint8))
+    (reading,) = ocr._Recogniser(_Fixed(logits), _preset(1.0))(np.zeros((1, 64, 64), np.uint8))
     assert reading.blank
     assert all(np.isfinite(score) for _, score in reading.alternatives)
 
@@ -328,3 +330,15 @@ class _Doubtful(fakes.FakeSession):
         small = (inputs["image"] < 128).mean((1, 2, 3)) < 0.1
         logits[small, ocr.charset.encode("。")[0]] = 20
         return {"logits": logits}
+
+
+def _preset(temperature: float, added: str = "") -> runtime.Preset:
+    return runtime.Preset(Path("tiny"), {"temperature": temperature, "added_characters": added})
+
+
+def test_characters_that_a_training_added_are_read():
+    logits = np.zeros((1, len(ocr.charset.CHARACTERS) + 1), np.float32)
+    logits[0, -1] = 9
+    recogniser = ocr._Recogniser(_Fixed(logits), _preset(1.0, added="龘"))
+    (reading,) = recogniser(np.zeros((1, 64, 64), np.uint8))
+    assert reading.alternatives[0][0] == "龘"
