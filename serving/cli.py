@@ -258,21 +258,23 @@ def train(arguments: Sequence[str]) -> int:
 def evaluate(
     model: Annotated[str, tyro.conf.Positional],
     /,
-    data: Path,
+    data: Path | None = None,
+    fonts: tuple[Path, ...] = (),
     debug: bool = False,
 ) -> int:
-    """Measure a trained model on the validation part of a data folder.
+    """Measure a trained model on validation data.
 
     Args:
         model: Name of a bundled model, or folder of a finished run.
-        data: Folder with hands/dev/*.npz, or with a folder of pictures for each character.
+        data: Folder as for training.
+        fonts: Fonts as for training; a reader of lines reads lines that they write.
         debug: Show the traceback of an error.
     """
 
     def run() -> None:
         from training import fit
 
-        for name, value in fit.evaluate(model, data).items():
+        for name, value in fit.evaluate(model, data, fonts).items():
             print(f"{name}  {value:.4f}")
 
     return _with_training(run, debug)
@@ -284,6 +286,7 @@ def export(
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     precision: tuple[Literal["float32", "float16", "dynamic", "int8"], ...] = (),
     data: Path | None = None,
+    fonts: tuple[Path, ...] = (),
     compatible: bool = False,
     tf_serving: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     debug: bool = False,
@@ -294,7 +297,8 @@ def export(
         name: A bundled model, the folder of a finished run, or a name of the zoo with fresh weights.
         out: Folder of saved_model/, model_PRECISION.tflite and export.json.
         precision: Only these TFLite files.
-        data: Folder as for training; int8 of a trained model needs it.
+        data: Folder as for training; int8 of a trained model needs it, or fonts.
+        fonts: Fonts as for training.
         compatible: Make TFLite files that tflite-runtime 2.14 runs too.
         tf_serving: Add the model to this repository of TensorFlow Serving as its next version.
         debug: Show the traceback of an error.
@@ -306,7 +310,7 @@ def export(
         if out is not None:
             from serving import export as exporter
 
-            report = exporter.export_named(name, out, data, precision, compatible)
+            report = exporter.export_named(name, out, data, precision, compatible, fonts)
             print(exporter.table(report))
             if report["failures"]:
                 raise RuntimeError("; ".join(report["failures"]))

@@ -16,6 +16,7 @@ from serving import convert, encoded, folders, operators, parity
 from serving import samples as samples_of
 from serving.convert import PRECISIONS, file_name
 from serving.runtime import Session
+from training import fit
 
 REPORT = "export.json"
 
@@ -80,16 +81,18 @@ def export_named(
     data: Path | None = None,
     precisions: Sequence[str] = (),
     compatible: bool = False,
+    fonts: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Exports a trained model on the data of its recipe, or a model of the zoo with fresh weights.
 
     Args:
         name: A preset, the folder of a finished run, or one of `zoo.names()`.
         folder: As in `export`.
-        data: Folder as the recipe of a trained model takes it; without it the files are measured on
-            random strokes, and int8 is left out.
+        data: Folder as the recipe of a trained model takes it; without it and `fonts` the files are measured
+            on random strokes, and int8 is left out.
         precisions: As in `export`; none for all that can be made.
         compatible: As in `export`.
+        fonts: Fonts as the recipe of a trained model takes them.
 
     Returns:
         As `export`.
@@ -100,11 +103,11 @@ def export_named(
         OSError: As `export`.
     """
     model, is_trained = samples_of.find(name)
-    if is_trained and data is None:
-        measured_on, representative = samples_of.made_up(model), None
-    elif is_trained and data is not None:
-        task = samples_of.task(name, data)
+    if is_trained and (data or fonts):
+        task = fit.task_of(name, data, fonts)
         measured_on, representative = samples_of.unseen(task), samples_of.of_task(task)
+    elif is_trained:
+        measured_on, representative = samples_of.made_up(model), None
     else:
         measured_on, representative = samples_of.made_up(model), samples_of.made_up(model, seed=1)
     possible = [one for one in PRECISIONS if one != "int8" or representative]

@@ -40,7 +40,7 @@ def export_preset(workdir: Path, name: str, data: Path, presets: Path) -> Path:
         OSError: The disk is full; an earlier preset stays as it was.
     """
     result = zoo.describe(workdir)
-    task = samples.task(str(workdir), data)
+    task = fit.task_of(workdir, data)
     representative = samples.of_task(task)
     if not isinstance(task, CharacterTask):
         raise ValueError(f"`workdir` must hold a run of a recipe for characters. Received: {task.recipe}.")

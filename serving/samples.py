@@ -1,7 +1,5 @@
 """The models that an export takes by name, and the inputs that it measures them on."""
 
-import dataclasses
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -10,7 +8,6 @@ import numpy as np
 
 import zoo
 from training import pipeline
-from training import recipe as recipes
 from training.characters import CharacterTask
 from training.task import Task
 from zoo import charset
@@ -35,16 +32,6 @@ def find(name: str) -> tuple[keras.Model, bool]:
             raise
         return zoo.create(name, classes=len(charset.CHARACTERS)), False
     return zoo.load(name), True
-
-
-def task(name: str, data: Path) -> Task:
-    """The task that a preset or a run was trained on.
-
-    Raises:
-        ValueError: Its recipe is not known, or the data cannot be used.
-    """
-    recipe = recipes.from_json(zoo.describe(name)["recipe"])
-    return dataclasses.replace(recipe, start=name, data=data).task()
 
 
 def of_task(task: Task, part: int = 0) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,19 +77,27 @@ def fit(recipe: Recipe, workdir: Path, across: distribute.Across | None = None) 
     return model
 
 
-def evaluate(model: str | Path, data: Path) -> dict[str, float]:
-    """The figures of a trained model on the validation part of a data folder.
+def evaluate(model: str | Path, data: Path | None = None, fonts: Sequence[Path] = ()) -> dict[str, float]:
+    """The figures of a trained model on validation data.
 
     Args:
         model: Name of a preset, or folder of a finished run.
         data: Folder as the recipe of the model takes it.
+        fonts: Fonts as the recipe takes them.
 
     Raises:
         ValueError: There is no such model, or the data cannot be used.
     """
-    recipe = recipes.from_json(zoo.describe(model)["recipe"])
-    task: Task = dataclasses.replace(recipe, start=str(model), data=data).task()
+    task = task_of(model, data, fonts)
     return task.evaluate(task.model)
+
+
+def task_of(model: str | Path, data: Path | None = None, fonts: Sequence[Path] = ()) -> Task:
+    """The task that a trained model was trained on, with the model. Arguments and errors as in `evaluate`."""
+    recipe = recipes.from_json(zoo.describe(model)["recipe"])
+    given: dict[str, Any] = {"data": data, "fonts": tuple(fonts)}
+    changes = {name: value for name, value in given.items() if value and hasattr(recipe, name)}
+    return dataclasses.replace(recipe, start=str(model), **changes).task()
 
 
 def _resume(model: keras.Model, workdir: Path) -> list[dict[str, Any]]:
