@@ -27,6 +27,19 @@ def _pages(figures: dict[str, Any]) -> str:
     return evaluate.table({group: evaluate.Errors(**errors) for group, errors in figures.items()})
 
 
+def _line_reader(result: dict[str, Any]) -> str:
+    lines = result["recipe"]["validation_lines"]
+    rows = [
+        [name.removeprefix("error_rate").strip("_") or "the fonts it trained on, other lines", f"{value:.4f}"]
+        for name, value in result["validation"].items()
+    ]
+    return (
+        f"{result['parameters']:,} parameters, {result['training']['pictures']:,} lines of "
+        f"{', '.join(result['data']['fonts'])} in {result['training']['seconds'] / 60:.0f} minutes on two cores; "
+        f"{lines} lines each.\n\n" + _table(["lines of", "character error rate"], rows)
+    )
+
+
 SECTIONS = (
     Section(
         "grids",
@@ -57,6 +70,12 @@ SECTIONS = (
         "The networks of the research note, alone and together: characters of unseen writers",
         "python -m training.measure_ensemble DATA runs/vgg16 runs/efficientnet_b0 --json results/ensemble/result.json",
         measure_ensemble.table,
+    ),
+    Section(
+        "crnn",
+        "A CRNN learns: lines of 8 to 12 characters, 200 characters, pen fonts",
+        "hanzoo train crnn_200 runs/crnn_200 --fonts ... --unseen-fonts ..., then its result.json",
+        _line_reader,
     ),
     Section(
         "zoo",

@@ -9,7 +9,7 @@ import pytest
 
 from tests import made_hands
 from training import fit, recognition
-from training.recipe import LineRecipe
+from training.recipe import LineRecipe, from_json, to_json
 
 TINY = LineRecipe(
     model="crnn",
@@ -72,3 +72,10 @@ def test_an_alphabet_that_does_not_fit_is_named(recipe: LineRecipe, tmp_path: Pa
     fit.fit(dataclasses.replace(recipe, epochs=1, steps=1), tmp_path)
     with pytest.raises(ValueError, match="3 characters for 5 classes"):
         recognition.LineTask(dataclasses.replace(recipe, start=str(tmp_path), alphabet="一二三"))
+
+
+def test_a_recipe_is_written_without_paths(recipe: LineRecipe) -> None:
+    written = to_json(dataclasses.replace(recipe, unseen_fonts=recipe.fonts))
+    assert "fonts" not in written
+    assert "unseen_fonts" not in written
+    assert from_json(written) == dataclasses.replace(recipe, fonts=(), unseen_fonts=(), data=Path("data"))

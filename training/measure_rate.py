@@ -199,7 +199,8 @@ def main() -> None:
     figures = measure(options.data)
     print(table(figures))
     if options.json is not None:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        fit.write_json(options.json, figures)
 
 
 if __name__ == "__main__":

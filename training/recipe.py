@@ -147,10 +147,8 @@ def find(name: str) -> Recipe:
 def to_json(recipe: Recipe) -> dict[str, Any]:
     """The recipe as JSON holds it, without the paths of this machine."""
     fields = dataclasses.asdict(recipe) | {"data": "data"}
-    return {
-        "kind": type(recipe).__name__,
-        **{name: value for name, value in fields.items() if name != "fonts"},
-    }
+    kept = {name: value for name, value in fields.items() if name not in ("fonts", "unseen_fonts")}
+    return {"kind": type(recipe).__name__, **kept}
 
 
 def from_json(content: dict[str, Any]) -> Recipe:
