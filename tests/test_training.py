@@ -56,11 +56,17 @@ def test_batches_are_the_same_for_a_seed_and_a_step(data: Path) -> None:
     assert not np.array_equal(images, sampler.batch(8)[0])
 
 
-def test_the_first_steps_draw_from_fewer_classes(data: Path) -> None:
-    hands = sources.read_hands(data / "hands" / "train")
-    sampler = pipeline.CellSampler.of(hands, 64, 3.0, 0.0, 5, first_classes=2, first_steps=3)
-    assert len(set(sampler.batch(2)[1])) == 2
-    assert len(set(sampler.batch(3)[1])) > 5
+def test_a_model_starts_from_the_head_of_another(data: Path, run: Path) -> None:
+    recipe = dataclasses.replace(TINY, data=data, head_from=str(run), sizes=TINY.sizes | {"widths": (8, 8, 8, 24)})
+    head, wider = zoo.load(run).get_layer("scores"), recipe.task().model
+    for expected, copied in zip(head.get_weights(), wider.get_layer("scores").get_weights(), strict=True):
+        np.testing.assert_array_equal(expected, copied)
+
+
+def test_a_head_of_another_rank_is_refused(data: Path, run: Path) -> None:
+    recipe = dataclasses.replace(TINY, data=data, head_from=str(run), sizes=TINY.sizes | {"embedding": 7})
+    with pytest.raises(ValueError, match=r"`head_from` must be a preset whose last layer"):
+        recipe.task()
 
 
 def test_a_run_leaves_weights_and_figures(run: Path) -> None:

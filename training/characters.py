@@ -62,9 +62,12 @@ class CharacterTask:
 
     def _build(self) -> keras.Model:
         classes = len(self.characters)
-        if self.recipe.start is None:
-            return zoo.create(self.recipe.model, classes=classes, **self.recipe.sizes)
-        return zoo.with_classes(zoo.load(self.recipe.start), classes)
+        if self.recipe.start is not None:
+            return zoo.with_classes(zoo.load(self.recipe.start), classes)
+        model = zoo.create(self.recipe.model, classes=classes, **self.recipe.sizes)
+        if self.recipe.head_from is not None:
+            _copy_head(zoo.load(self.recipe.head_from), model)
+        return model
 
     @functools.cached_property
     def sampler(self) -> pipeline.CellSampler:
@@ -78,8 +81,6 @@ class CharacterTask:
             recipe.seed,
             size=self.model.input_shape[1],
             classes=len(self.characters),
-            first_classes=recipe.first_classes,
-            first_steps=recipe.first_epochs * recipe.steps,
         )
 
     def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
@@ -120,6 +121,22 @@ class CharacterTask:
                 "skipped_files": len(self.skipped),
             },
         }
+
+
+def _copy_head(source: keras.Model, model: keras.Model) -> None:
+    """Gives `model` the last layer with weights of `source`.
+
+    Raises:
+        ValueError: The two layers differ in shape.
+    """
+    new, old = (next(layer for layer in reversed(m.layers) if layer.weights) for m in (model, source))
+    shapes = [[tuple(weight.shape) for weight in layer.weights] for layer in (new, old)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"`head_from` must be a preset whose last layer has weights of {shapes[0]}. "
+            f"Received: {shapes[1]}."
+        )
+    new.set_weights(old.get_weights())
 
 
 def crossentropy(labels: Any, logits: Any, smoothing: float = 0.0) -> Any:

@@ -28,8 +28,6 @@ class CellSampler:
     images: np.ndarray
     labels: np.ndarray
     shares: np.ndarray
-    first_shares: np.ndarray
-    first_steps: int
     batch_size: int
     blank_share: float
     seed: int
@@ -45,8 +43,6 @@ class CellSampler:
         seed: int,
         size: int = 64,
         classes: int = len(charset.CHARACTERS),
-        first_classes: int = 0,
-        first_steps: int = 0,
     ) -> "CellSampler":
         """Joins sources.
 
@@ -58,8 +54,6 @@ class CellSampler:
             seed: Of order and distortions.
             size: Side of a picture.
             classes: Number of classes.
-            first_classes: How many classes, those with the most samples, the first steps draw from.
-            first_steps: How many steps do so.
         """
         labels = np.concatenate([source.labels for source in sources])
         weights = np.concatenate(
@@ -71,13 +65,10 @@ class CellSampler:
         shares[np.isin(labels, charset.encode(_RARE))] *= 0.1
         letters = [index for index, c in enumerate(charset.CHARACTERS) if c.isascii() and c.isalpha()]
         shares[np.isin(labels, letters)] *= 0.3
-        first = np.where(np.isin(labels, np.argsort(-totals)[:first_classes]), shares, 0.0)
         return cls(
             images=np.concatenate([source.images for source in sources]),
             labels=labels,
             shares=np.cumsum(shares / shares.sum()),
-            first_shares=np.cumsum(first / first.sum()) if first_steps else shares,
-            first_steps=first_steps,
             batch_size=batch_size,
             blank_share=blank_share,
             seed=seed,
@@ -87,8 +78,8 @@ class CellSampler:
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """The batch of a step: uint8 (batch, size, size, 1) and int32 (batch,)."""
         rng = np.random.default_rng([self.seed, int(step)])
-        shares = self.first_shares if step < self.first_steps else self.shares
-        chosen = np.minimum(np.searchsorted(shares, rng.random((2, self.batch_size))), len(shares) - 1)
+        places = np.searchsorted(self.shares, rng.random((2, self.batch_size)))
+        chosen = np.minimum(places, len(self.shares) - 1)
         blank = rng.random(self.batch_size) < self.blank_share
         pictures = [
             augment.cell_image(None if empty else self.images[index], self.images[other], rng)

@@ -70,9 +70,8 @@ class CharacterRecipe(Recipe):
         characters: The only characters that are taken from the data; empty for all.
         real_weight: How often a sample of a real hand is drawn for one of a font.
         blank_share: Share of empty cells.
-        first_classes: How many classes, those with the most samples, the first epochs draw from. Deep
-            networks start to learn sooner when they meet a class more often.
-        first_epochs: How many epochs do so.
+        head_from: Preset of another model whose last layer this one starts from. Thousands of classes
+            start as noise otherwise, and a deep network learns nothing for the first 100,000 pictures.
         label_smoothing: Share of the target that is spread over all characters.
         add_characters: Adds characters of the data that the charset lacks behind its others.
     """
@@ -83,8 +82,7 @@ class CharacterRecipe(Recipe):
     characters: str = ""
     real_weight: float = 3.0
     blank_share: float = 0.03
-    first_classes: int = 400
-    first_epochs: int = 0
+    head_from: str | None = None
     label_smoothing: float = 0.0
     add_characters: bool = False
 
