@@ -215,28 +215,23 @@ def list_presets() -> int:
 
 def train(arguments: Sequence[str]) -> int:
     """Train a model; run again with the same folder, it goes on where it stopped."""
-    from training import recipe as recipes
-
-    if not arguments or arguments[0].startswith("-"):
-        print("usage: hanzoo train RECIPE WORKDIR [--FIELD VALUE ...]\n\nRECIPE is one of:")
-        for name, recipe in recipes.recipes().items():
-            print(
-                f"  {name:24} {recipe.model}, {recipe.epochs * recipe.steps * recipe.batch_size:,} pictures"
-            )
-        print("\n`hanzoo train RECIPE --help` lists its fields.")
-        return 0 if {"-h", "--help"} & set(arguments) else 2
-    try:
-        found = recipes.find(arguments[0])
-    except ValueError as error:
-        return _wrong_option(str(error))
 
     def run(
         workdir: Annotated[Path, tyro.conf.Positional],
         /,
-        recipe: Any = found,
+        recipe: Any,
         across: Literal["devices", "machines"] | None = None,
         debug: bool = False,
     ) -> int:
+        """Train a model; run again with the same folder, it goes on where it stopped.
+
+        Args:
+            workdir: Folder of the run.
+            recipe: What to train on what.
+            across: Train on all `devices` of this machine, or on several `machines` with one process each.
+            debug: Show the traceback of an error.
+        """
+
         def start() -> None:
             from training import fit
 
@@ -244,15 +239,50 @@ def train(arguments: Sequence[str]) -> int:
 
         return _with_training(start, debug)
 
-    run.__annotations__["recipe"] = Annotated[type(found), tyro.conf.arg(name="")]
-    run.__doc__ = f"""Train {found.model}; run again with the same folder, it goes on where it stopped.
+    return _with_recipe("train", run, arguments)
 
-    Args:
-        workdir: Folder of the run.
-        across: Train on all `devices` of this machine, or on several `machines` with one process each.
-        debug: Show the traceback of an error.
-    """
-    return tyro.cli(run, prog=f"hanzoo train {arguments[0]}", args=arguments[1:], config=_TYRO)
+
+def sheet(arguments: Sequence[str]) -> int:
+    """Write pictures of what a recipe trains on, to look at before a long run."""
+
+    def run(folder: Annotated[Path, tyro.conf.Positional], /, recipe: Any, debug: bool = False) -> int:
+        """Write pictures of what a recipe trains on, to look at before a long run.
+
+        Args:
+            folder: Folder of the pictures.
+            recipe: What to train on what.
+            debug: Show the traceback of an error.
+        """
+
+        def start() -> None:
+            from training import callbacks
+
+            callbacks.save_pictures(folder, recipe.task().samples())
+
+        return _with_training(start, debug)
+
+    return _with_recipe("sheet", run, arguments)
+
+
+def _with_recipe(command: str, run: Callable[..., int], arguments: Sequence[str]) -> int:
+    """Runs a command whose options are the fields of the recipe that it names first."""
+    from training import recipe as recipes
+
+    if not arguments or arguments[0].startswith("-"):
+        print(f"usage: hanzoo {command} RECIPE FOLDER [--FIELD VALUE ...]\n\nRECIPE is one of:")
+        for name, recipe in recipes.recipes().items():
+            print(
+                f"  {name:24} {recipe.model}, {recipe.epochs * recipe.steps * recipe.batch_size:,} pictures"
+            )
+        print(f"\n`hanzoo {command} RECIPE --help` lists its fields.")
+        return 0 if {"-h", "--help"} & set(arguments) else 2
+    try:
+        found = recipes.find(arguments[0])
+    except ValueError as error:
+        return _wrong_option(str(error))
+    run.__annotations__["recipe"] = Annotated[type(found), tyro.conf.arg(name="")]
+    run.__defaults__ = (found, *(run.__defaults__ or ()))
+    return tyro.cli(run, prog=f"hanzoo {command} {arguments[0]}", args=arguments[1:], config=_TYRO)
 
 
 def evaluate(
@@ -415,6 +445,11 @@ def _see_train() -> int:
     return train(["--help"])
 
 
+def _see_sheet() -> int:
+    """Write pictures of what a recipe trains on, to look at before a long run."""
+    return sheet(["--help"])
+
+
 COMMANDS: dict[str, Callable[..., int]] = {
     "read": read,
     "list": list_presets,
@@ -436,11 +471,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if arguments == ["--version"]:
             return _show_version()
-        if arguments[:1] == ["train"]:  # Its options depend on the recipe.
-            status = train(arguments[1:])
+        by_recipe = {"train": train, "sheet": sheet}  # Their options depend on the recipe.
+        if arguments and arguments[0] in by_recipe:
+            status = by_recipe[arguments[0]](arguments[1:])
         else:
             status = tyro.extras.subcommand_cli_from_dict(
-                COMMANDS | {"train": _see_train},
+                COMMANDS | {"train": _see_train, "sheet": _see_sheet},
                 prog="hanzoo",
                 description="Reads handwritten Traditional Chinese.",
                 args=arguments or ["--help"],

@@ -9,16 +9,18 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 import pytest
 
 import zoo
+from serving import cli
 from serving import preset as presets
 from serving.runtime import Session
 from tests import made_hands
 from training import checkpoint, fit, metrics, pipeline, recipe, sources
-from training.recipe import CharacterRecipe
+from training.recipe import CharacterRecipe, to_json
 
 TINY = CharacterRecipe(
     model="hanzinet",
@@ -57,7 +59,9 @@ def test_batches_are_the_same_for_a_seed_and_a_step(data: Path) -> None:
 
 
 def test_a_model_starts_from_the_head_of_another(data: Path, run: Path) -> None:
-    recipe = dataclasses.replace(TINY, data=data, head_from=str(run), sizes=TINY.sizes | {"widths": (8, 8, 8, 24)})
+    recipe = dataclasses.replace(
+        TINY, data=data, head_from=str(run), sizes=TINY.sizes | {"widths": (8, 8, 8, 24)}
+    )
     head, wider = zoo.load(run).get_layer("scores"), recipe.task().model
     for expected, copied in zip(head.get_weights(), wider.get_layer("scores").get_weights(), strict=True):
         np.testing.assert_array_equal(expected, copied)
@@ -69,13 +73,51 @@ def test_a_head_of_another_rank_is_refused(data: Path, run: Path) -> None:
         recipe.task()
 
 
+def test_distortions_fade_at_the_end_of_a_run(data: Path) -> None:
+    recipe = dataclasses.replace(TINY, data=data, epochs=10, steps=10, fade=0.2)
+    assert recipe.task().sampler.fade == (80, 100)
+    hands = sources.read_hands(data / "hands" / "train")
+    constant, fading = (pipeline.CellSampler.of(hands, 32, 3.0, 0.0, 5, fade=fade) for fade in (None, (4, 6)))
+    np.testing.assert_array_equal(constant.batch(4)[0], fading.batch(4)[0])
+    assert not np.array_equal(constant.batch(5)[0], fading.batch(5)[0])
+    np.testing.assert_array_equal(constant.batch(5)[1], fading.batch(5)[1])
+
+
+def test_made_up_writers_train_beside_hands(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "一.json").write_text(json.dumps({"medians": [[[0, 400], [1000, 400]]]}), encoding="utf-8")
+    recipe = dataclasses.replace(TINY, data=data, strokes=(tmp_path,), stroke_writers=3)
+    task = recipe.task()
+    assert [source.writer for source in task.train if not source.real] == [
+        "made-up writer 0",
+        "made-up writer 1",
+        "made-up writer 2",
+    ]
+    assert task.facts()["data"]["strokes"] == [tmp_path.name]
+    assert task.facts()["data"]["stroke_writers"] == 3
+    assert "strokes" not in to_json(recipe)
+
+
+def test_a_sheet_shows_what_a_recipe_trains_on(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["sheet", "hanzinet_tiny", str(tmp_path / "sheet"), "--data", str(data)]) == 0
+    writers, training = (
+        cv2.imread(str(tmp_path / "sheet" / f"{name}.png"), 0) for name in ("writers", "training")
+    )
+    assert writers.shape == (2 * 98, 10 * 98)  # Two hands, ten characters, and frames of a pixel.
+    assert training.shape == (8 * 66, 16 * 66)
+    assert training.std() > 20
+    assert cli.main(["sheet", "hanzinet_tiny", str(tmp_path), "--data", str(tmp_path / "none")]) == 1
+    assert "`data` must be a folder" in capsys.readouterr().err
+
+
 def test_a_run_leaves_weights_and_figures(run: Path) -> None:
     result = json.loads((run / "result.json").read_text(encoding="utf-8"))
     assert result["training"]["pictures"] == 48
     assert result["data"]["hands"] == ["a", "b"]
     assert set(result["validation"]) == {"mean", "c"}
     assert len(result["history"]) == 2
-    assert all((run / "pictures" / f"{name}.png").exists() for name in ("training", "confusions"))
+    assert all((run / "pictures" / f"{name}.png").exists() for name in ("writers", "training", "confusions"))
     assert (run / "model.weights.h5").exists()
     assert not list(run.glob("*.tmp"))
 

@@ -34,6 +34,16 @@ class Distortion:
     elastic: float = 3.2
     perspective: float = 0.05
 
+    def faded(self, share: float) -> "Distortion":
+        """The same with this share of its turning and bending; size and place vary as before."""
+        return dataclasses.replace(
+            self,
+            rotation=self.rotation * share,
+            shear=self.shear * share,
+            elastic=self.elastic * share,
+            perspective=self.perspective * share,
+        )
+
 
 def cell_image(
     glyph: np.ndarray | None,
@@ -62,6 +72,8 @@ def cell_image(
     ink *= np.float32(rng.uniform(0.35, 1.0))
     if rng.random() < 0.4:
         ink *= _smooth_noise(rng, size, 16, 0.45, 1.1)  # Pencil and dry pens skip.
+    if rng.random() < 0.06:
+        ink *= _smooth_noise(rng, size, size // 3, 0, 1) < rng.uniform(0.75, 0.9)  # Strokes that are broken.
     if rng.random() < 0.75:
         ink = np.maximum(ink, _grid_lines(rng, size, distortion.margin))
     return _photograph(ink, rng, size)

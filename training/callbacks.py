@@ -35,6 +35,8 @@ class EndOfEpoch(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         self._one_device = distribute.OneDevice(self.model)
+        if distribute.is_first():
+            self._show(len(self.history), {}, self._task.samples())
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         first = distribute.is_first()
@@ -63,12 +65,7 @@ class EndOfEpoch(keras.callbacks.Callback):
     def _show(self, epoch: int, figures: dict[str, float], pictures: dict[str, np.ndarray]) -> None:
         import tensorflow as tf
 
-        folder = self._workdir / "pictures"
-        folder.mkdir(exist_ok=True)
-        for name, picture in pictures.items():
-            _, png = cv2.imencode(".png", picture if picture.ndim == 2 else picture[..., ::-1])
-            with checkpoint.replacing(folder / f"{name}.png") as file:
-                file.write(png.tobytes())
+        save_pictures(self._workdir / "pictures", pictures)
         with tf.summary.create_file_writer(str(self._workdir / "logs" / "validation")).as_default():
             for name, value in figures.items():
                 tf.summary.scalar(name, value, step=epoch)
@@ -82,6 +79,15 @@ class EndOfEpoch(keras.callbacks.Callback):
             np.mean([past["seconds"] for past in self.history])
         )
         return f"epoch {len(self.history)} of {recipe.epochs}: {figures}; {_duration(left)} left"
+
+
+def save_pictures(folder: Path, pictures: dict[str, np.ndarray]) -> None:
+    """Writes `NAME.png` of each picture, uint8 (H, W) or (H, W, 3); each file whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, picture in pictures.items():
+        _, png = cv2.imencode(".png", picture if picture.ndim == 2 else picture[..., ::-1])
+        with checkpoint.replacing(folder / f"{name}.png") as file:
+            file.write(png.tobytes())
 
 
 def best_epoch(history: list[dict[str, Any]], goal: str) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
-from training import metrics, pictures, pipeline, sources
+from training import glyphs, metrics, pictures, pipeline, sources, strokes
 from training.recipe import CharacterRecipe
 from zoo import charset
 
@@ -36,10 +36,18 @@ class CharacterTask:
             self.validation = sources.read_hands(recipe.data / "hands" / "dev")
         else:
             self._read_folder(recipe.data)
-        self.train += [
+        fonts = [
             sources.read_font(sorted(font.glob("*.woff2")) if font.is_dir() else font)
             for font in recipe.fonts
         ]
+        drawn = [source for folder in recipe.strokes for source in strokes.read_strokes(folder)]
+        self._origin = {
+            "hands": [source.writer for source in self.train],
+            "fonts": [source.writer for source in fonts],
+            "strokes": [source.name for source in drawn],
+            "stroke_writers": recipe.stroke_writers,
+        }
+        self.train += fonts + glyphs.made_up_writers(drawn, recipe.stroke_writers, recipe.seed)
         if recipe.characters:
             self.train = [sources.only(source, charset.encode(recipe.characters)) for source in self.train]
             self.validation = [
@@ -73,6 +81,7 @@ class CharacterTask:
     def sampler(self) -> pipeline.CellSampler:
         """What the batches are drawn from."""
         recipe = self.recipe
+        steps = recipe.epochs * recipe.steps
         return pipeline.CellSampler.of(
             self.train,
             recipe.batch_size,
@@ -81,6 +90,7 @@ class CharacterTask:
             recipe.seed,
             size=self.model.input_shape[1],
             classes=len(self.characters),
+            fade=(round(steps * (1 - recipe.fade)), steps) if recipe.fade else None,
         )
 
     def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
@@ -103,20 +113,22 @@ class CharacterTask:
         }
         return {"mean": float(np.mean(list(shares.values()))), **shares}
 
-    def pictures(self, model: keras.Model) -> dict[str, np.ndarray]:
-        images, _ = self.sampler.batch(self.recipe.epochs * self.recipe.steps)
+    def samples(self) -> dict[str, np.ndarray]:
+        images, _ = self.sampler.batch(0)
         return {
+            "writers": pictures.writers_sheet(self.train),
             "training": pictures.contact_sheet(images[..., 0]),
-            "confusions": pictures.confusion_sheet(self.validation, self._answers, self.train),
         }
+
+    def pictures(self, model: keras.Model) -> dict[str, np.ndarray]:
+        return {"confusions": pictures.confusion_sheet(self.validation, self._answers, self.train)}
 
     def facts(self) -> dict[str, Any]:
         seen = np.unique(np.concatenate([source.labels for source in self.train]))
         return {
             "added_characters": "".join(self.characters[len(charset.CHARACTERS) :]),
             "data": {
-                "hands": [source.writer for source in self.train if source.real],
-                "fonts": [source.writer for source in self.train if not source.real],
+                **self._origin,
                 "classes_without_a_sample": len(self.characters) - 1 - len(seen),
                 "skipped_files": len(self.skipped),
             },

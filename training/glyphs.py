@@ -1,10 +1,17 @@
 """Hands: callables that write one character on an em square."""
 
+import collections
+import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
+import tqdm
 
 from training import sources
+from training.strokes import Strokes
+from zoo import charset
 
 
 class FontHand:
@@ -21,3 +28,223 @@ class FontHand:
         if ord(character) not in self._covered:
             raise KeyError(character)
         return sources.draw_character(self._font, character)
+
+
+@dataclasses.dataclass(frozen=True)
+class Style:
+    """What stays the same in all characters of one writer.
+
+    Attributes:
+        care: How far strokes stray, 0.4 for a neat hand to 2 for a hasty one.
+        rise: Radians by which horizontal strokes rise to the right.
+        lean: Radians by which vertical strokes lean.
+        slant: Shear of whole characters.
+        aspect: Width of characters as a factor; the height is divided by it.
+        proportion: How much the left, right, upper and lower halves are stretched at the others' cost, (2,).
+        bow: How far strokes bend, in shares of their length.
+        reach: Length of strokes as a factor.
+        roundness: Share of a corner that is cut.
+        running: Probability that two strokes are joined.
+        hooks: Probability that a hook is written.
+        width: Width of the pen in shares of the em square.
+        pressure: How much the width varies along a stroke, in shares of it.
+        taper: How much the end of a stroke thins, in shares of the width.
+    """
+
+    care: float
+    rise: float
+    lean: float
+    slant: float
+    aspect: float
+    proportion: np.ndarray
+    bow: float
+    reach: float
+    roundness: float
+    running: float
+    hooks: float
+    width: float
+    pressure: float
+    taper: float
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> "Style":
+        """The style of some writer."""
+        hasty = rng.random() < 0.4
+        return cls(
+            care=float(rng.uniform(0.8, 2.0) if hasty else rng.uniform(0.4, 1.1)),
+            rise=float(rng.normal(0.07, 0.06)),
+            lean=float(rng.normal(0, 0.04)),
+            slant=float(rng.normal(0, 0.08)),
+            aspect=float(np.exp(rng.normal(0, 0.09))),
+            proportion=rng.normal(0, 0.05, 2),
+            bow=float(rng.normal(0, 0.03)),
+            reach=float(rng.normal(1, 0.05)),
+            roundness=float(rng.uniform(0, 1)),
+            running=float(rng.uniform(0.08, 0.55) if hasty else rng.uniform(0, 0.08)),
+            hooks=float(rng.uniform(0.2, 1)),
+            width=float(np.exp(rng.uniform(np.log(0.013), np.log(0.052)))),
+            pressure=float(rng.uniform(0, 0.35)),
+            taper=float(rng.uniform(0, 0.7)),
+        )
+
+
+class StrokeHand:
+    """Writes characters stroke by stroke, in the style of one made-up writer.
+
+    Calling it with a character returns uint8 (96, 96), dark ink on white; each call writes the character
+    anew. A character without strokes is a KeyError.
+
+    Args:
+        strokes: `training.strokes.Strokes.characters` of one or several sources, the first one first.
+        seed: Of the style and of every character: the same seed and calls give the same pictures.
+        style: Of the writer; None draws one.
+    """
+
+    def __init__(
+        self, strokes: Mapping[str, np.ndarray], seed: int | list[int], style: Style | None = None
+    ) -> None:
+        self._strokes = strokes
+        self._rng = np.random.default_rng(seed)
+        self.style = style or Style.draw(self._rng)
+
+    def __call__(self, character: str) -> np.ndarray:
+        lines = _perturb(self._strokes[character], self.style, self._rng)
+        path, pressure = _join(lines, self.style, self._rng)
+        return _ink(_shape(path, self.style), pressure, self.style, self._rng)
+
+
+def _perturb(lines: np.ndarray, style: Style, rng: np.random.Generator) -> np.ndarray:
+    """Each stroke moved, turned, scaled and bent on its own: (strokes, points, 2) to the same."""
+    count, points = lines.shape[:2]
+    care = style.care
+    lines = lines.copy()
+    for index in np.flatnonzero(_hooks(lines) & (rng.random(count) > style.hooks)):
+        lines[index] = _without_hook(lines[index])
+    middle = (lines[:, :1] + lines[:, -1:]) / 2
+    span = lines[:, -1] - lines[:, 0]
+    length = np.hypot(*span.T)[:, None]
+    # Strokes near one another in the order of writing stray together, as parts of a character do.
+    stray = rng.normal(0, 0.014 * care, (count, 2))
+    part = np.repeat(rng.normal(0, 0.018 * care, (count // 3 + 1, 2)), 3, axis=0)
+    part = np.roll(part, int(rng.integers(3)), axis=0)[:count]
+    across = np.abs(span[:, 0]) > 2 * np.abs(span[:, 1])
+    down = np.abs(span[:, 1]) > 2 * np.abs(span[:, 0])
+    turn = rng.normal(0, 0.05 * care, count) - style.rise * across + style.lean * down
+    size = style.reach * np.exp(rng.normal(0, 0.07 * care, count))
+    cosine, sine = (np.cos(turn) * size)[:, None], (np.sin(turn) * size)[:, None]
+    x, y = (lines - middle)[..., 0], (lines - middle)[..., 1]
+    moved = np.stack([x * cosine - y * sine, x * sine + y * cosine], axis=-1)
+    along = np.linspace(0, 1, points)
+    bend = (style.bow + rng.normal(0, 0.025 * care, (count, 1))) * np.sin(np.pi * along)
+    bend += rng.normal(0, 0.01 * care, (count, 1)) * np.sin(2 * np.pi * along)
+    normal = np.stack([-span[:, 1], span[:, 0]], axis=-1) / np.maximum(length, 1e-6)
+    moved += (bend * length)[..., None] * normal[:, None]
+    return np.asarray(moved + middle + (stray + part)[:, None])
+
+
+def _hooks(lines: np.ndarray) -> np.ndarray:
+    """Which strokes turn sharply near their end: bool (strokes,)."""
+    points = lines.shape[1]
+    before = lines[:, points * 4 // 5] - lines[:, points * 3 // 5]
+    after = lines[:, -1] - lines[:, -3]
+    return np.asarray((before * after).sum(-1) < 0)
+
+
+def _without_hook(line: np.ndarray) -> np.ndarray:
+    """A stroke that ends where its last part turns back."""
+    points = len(line)
+    ends = line[points * 3 // 5 :]
+    direction = line[points * 4 // 5] - line[points * 3 // 5]
+    last = points * 3 // 5 + int(np.argmax(ends @ direction))
+    places = np.linspace(0, last, points)
+    return np.stack([np.interp(places, np.arange(points), line[:, axis]) for axis in (0, 1)], axis=-1)
+
+
+_LINK = 5
+"""Points of the way of the pen from one stroke to the next."""
+
+
+def _join(lines: np.ndarray, style: Style, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The way of the pen over all strokes, (n, 2), and its pressure, (n,), 0 where it is lifted."""
+    count, points = lines.shape[:2]
+    gap = np.hypot(*(lines[1:, 0] - lines[:-1, -1]).T)
+    joined = rng.random(count - 1) < style.running * np.exp(-((gap / 0.35) ** 2)) * 1.5
+    weights = np.linspace(0, 1, _LINK + 2)[1:-1, None]
+    links = lines[:-1, -1:] * (1 - weights) + lines[1:, :1] * weights
+    path = np.concatenate([np.concatenate([lines[:-1], links], axis=1).reshape(-1, 2), lines[-1]])
+    # Speed and pressure: a slow start, a fast middle, an end that is lifted or pressed.
+    along = np.linspace(0, 1, points)
+    press = 1 + style.pressure * (rng.normal(0, 0.5, (count, 1)) - np.sin(np.pi * along))
+    lifted = style.taper * rng.uniform(0, 1, (count, 1))
+    press = press * (1 - lifted * np.clip((along - 0.6) / 0.4, 0, 1) ** 2)
+    thin = np.where(joined, rng.uniform(0.35, 0.9, count - 1), 0.0)[:, None]
+    pressure = np.concatenate(
+        [np.concatenate([press[:-1], np.repeat(thin, _LINK, axis=1)], axis=1).ravel(), press[-1]]
+    )
+    down = pressure > 0
+    if style.roundness > 0.05 or joined.any():
+        path = _round(path, down, style.roundness)
+    return path, pressure
+
+
+def _round(path: np.ndarray, down: np.ndarray, roundness: float) -> np.ndarray:
+    """Cuts the corners of a way, except where the pen is put down or lifted."""
+    for _ in range(1 + round(2 * roundness)):
+        inner = down[:-2] & down[1:-1] & down[2:]
+        middle = (path[:-2] + 2 * path[1:-1] + path[2:]) / 4
+        path = np.concatenate([path[:1], np.where(inner[:, None], middle, path[1:-1]), path[-1:]])
+    return path
+
+
+def _shape(path: np.ndarray, style: Style) -> np.ndarray:
+    """The proportions of the writer."""
+    path = path + style.proportion * np.cos(np.pi * np.clip(path, -0.5, 0.5))
+    return np.asarray(path * (style.aspect, 1 / style.aspect) - path[:, 1:] * (style.slant, 0))
+
+
+def made_up_writers(strokes: Sequence[Strokes], writers: int, seed: int) -> list[sources.Glyphs]:
+    """The characters of made-up writers, each character once.
+
+    Each writer prefers another source of strokes; the others serve where it lacks a character.
+
+    Args:
+        strokes: Where the strokes come from.
+        writers: How many writers.
+        seed: Of all of them; the same seed gives the same pictures.
+
+    Raises:
+        ValueError: There are writers but no strokes.
+    """
+    if writers and not strokes:
+        raise ValueError("`stroke_writers` need `strokes`: folders of characters as strokes. Received: none.")
+    made = []
+    for writer in tqdm.trange(writers, desc="made-up writers", disable=None if writers else True):
+        order = [strokes[(writer + turn) % len(strokes)].characters for turn in range(len(strokes))]
+        characters = collections.ChainMap(*(dict(source) for source in order))
+        hand = StrokeHand(characters, [seed, writer])
+        labels = [label for label, character in enumerate(charset.CHARACTERS) if character in characters]
+        images = np.stack([hand(charset.CHARACTERS[label]) for label in labels])
+        made.append(
+            sources.Glyphs(f"made-up writer {writer}", images, np.array(labels, np.int32), real=False)
+        )
+    return made
+
+
+_FINE = 2
+"""Strokes are drawn this many times as large, and then reduced."""
+
+
+def _ink(path: np.ndarray, pressure: np.ndarray, style: Style, rng: np.random.Generator) -> np.ndarray:
+    """The way of a pen as a picture: uint8 (96, 96), dark on white."""
+    side = sources.EM * _FINE
+    canvas = np.full((side, side), 255, np.uint8)
+    width = style.width * side * np.exp(rng.normal(0, 0.08)) * pressure
+    # OpenCV's smooth lines of thickness 1, 2, 3, 5, 7 ... are 1.4, 3.4, 5.4, 7.4, 9.4 ... pixels wide.
+    step = np.floor(((width[:-1] + width[1:]) / 2 - 1.4) / 2 + rng.random())
+    thickness = np.maximum(2 * step - 1, np.clip(step, 0, 1) + 1)
+    thickness *= (pressure[:-1] > 0) & (pressure[1:] > 0)
+    fixed = np.round((path + 0.5) * side * 16).astype(np.int32)
+    segments = np.stack([fixed[:-1], fixed[1:]], axis=1)
+    for value in np.unique(thickness[thickness > 0]):
+        cv2.polylines(canvas, list(segments[thickness == value]), False, 0, int(value), cv2.LINE_AA, 4)
+    return cv2.resize(canvas, (sources.EM, sources.EM), interpolation=cv2.INTER_AREA)

@@ -24,6 +24,25 @@ def contact_sheet(images: np.ndarray, columns: int = 16) -> np.ndarray:
     return framed.reshape(rows, columns, height, width).swapaxes(1, 2).reshape(rows * height, columns * width)
 
 
+def writers_sheet(sources: Sequence[Glyphs], columns: int = 20, rows: int = 40) -> np.ndarray:
+    """The same characters in many hands and fonts, one in a row; empty where one lacks a character.
+
+    Args:
+        sources: Hands and fonts; at most `rows` are shown, evenly spaced over all.
+        columns: How many characters, those that the most of the sources hold.
+        rows: How many sources at most.
+    """
+    held = np.bincount(np.concatenate([np.unique(source.labels) for source in sources]))
+    labels = np.sort(np.argsort(-held, kind="stable")[: min(columns, np.count_nonzero(held))])
+    shown = np.unique(np.linspace(0, len(sources) - 1, min(rows, len(sources))).round().astype(int))
+    empty = np.full_like(sources[0].images[0], 255)
+    cells = []
+    for source in (sources[index] for index in shown):
+        first = dict(zip(source.labels[::-1].tolist(), source.images[::-1], strict=True))
+        cells += [first.get(int(label), empty) for label in labels]
+    return contact_sheet(np.stack(cells), len(labels))
+
+
 def confusion_sheet(
     sources: Sequence[Glyphs], answers: Sequence[np.ndarray], examples: Sequence[Glyphs], pairs: int = 32
 ) -> np.ndarray:

@@ -23,6 +23,16 @@ class CellSampler:
     A class is drawn in proportion to the square root of its samples, so that the rare ones are
     seen; the punctuation that fills pages is seen more often, signs that are rare on pages less
     often. The same seed and step give the same batch.
+
+    Attributes:
+        images: uint8 (n, 96, 96), dark ink on white.
+        labels: int32 (n,), their classes.
+        shares: float (n,), rising to 1; a step to the next is the probability of a sample.
+        batch_size: Pictures of a batch.
+        blank_share: Share of empty cells.
+        seed: Of order and distortions.
+        size: Side of a picture.
+        fade: The steps between which the geometric distortions shrink to half; None for never.
     """
 
     images: np.ndarray
@@ -32,6 +42,7 @@ class CellSampler:
     blank_share: float
     seed: int
     size: int = 64
+    fade: tuple[int, int] | None = None
 
     @classmethod
     def of(
@@ -43,6 +54,7 @@ class CellSampler:
         seed: int,
         size: int = 64,
         classes: int = len(charset.CHARACTERS),
+        fade: tuple[int, int] | None = None,
     ) -> "CellSampler":
         """Joins sources.
 
@@ -54,6 +66,7 @@ class CellSampler:
             seed: Of order and distortions.
             size: Side of a picture.
             classes: Number of classes.
+            fade: As the attribute.
         """
         labels = np.concatenate([source.labels for source in sources])
         weights = np.concatenate(
@@ -73,16 +86,21 @@ class CellSampler:
             blank_share=blank_share,
             seed=seed,
             size=size,
+            fade=fade,
         )
 
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """The batch of a step: uint8 (batch, size, size, 1) and int32 (batch,)."""
         rng = np.random.default_rng([self.seed, int(step)])
+        share = 1.0 if self.fade is None else float(np.interp(step, self.fade, (1.0, 0.5)))
+        distortion = augment.Distortion().faded(share)
         places = np.searchsorted(self.shares, rng.random((2, self.batch_size)))
         chosen = np.minimum(places, len(self.shares) - 1)
         blank = rng.random(self.batch_size) < self.blank_share
         pictures = [
-            augment.cell_image(None if empty else self.images[index], self.images[other], rng)
+            augment.cell_image(
+                None if empty else self.images[index], self.images[other], rng, distortion=distortion
+            )
             for index, other, empty in zip(*chosen, blank, strict=True)
         ]
         labels = np.where(blank, 0, self.labels[chosen[0]]).astype(np.int32)

@@ -68,8 +68,11 @@ class CharacterRecipe(Recipe):
             folder of pictures for each character, `CHARACTER/*.png`.
         fonts: Font files; a folder stands for one font that is cut into slices.
         characters: The only characters that are taken from the data; empty for all.
-        real_weight: How often a sample of a real hand is drawn for one of a font.
+        strokes: Folders of characters as strokes, see `training.strokes`.
+        stroke_writers: How many made-up writers write with these strokes, every character once each.
+        real_weight: How often a sample of a real hand is drawn for one of a font or made-up writer.
         blank_share: Share of empty cells.
+        fade: Last share of the run, in which the geometric distortions shrink to half.
         head_from: Preset of another model whose last layer this one starts from. Thousands of classes
             start as noise otherwise, and a deep network learns nothing for the first 100,000 pictures.
         label_smoothing: Share of the target that is spread over all characters.
@@ -80,8 +83,11 @@ class CharacterRecipe(Recipe):
 
     fonts: tuple[Path, ...] = ()
     characters: str = ""
+    strokes: tuple[Path, ...] = ()
+    stroke_writers: int = 0
     real_weight: float = 3.0
     blank_share: float = 0.03
+    fade: float = 0.0
     head_from: str | None = None
     label_smoothing: float = 0.0
     add_characters: bool = False
@@ -145,7 +151,8 @@ def find(name: str) -> Recipe:
 def to_json(recipe: Recipe) -> dict[str, Any]:
     """The recipe as JSON holds it, without the paths of this machine."""
     fields = dataclasses.asdict(recipe) | {"data": "data"}
-    kept = {name: value for name, value in fields.items() if name not in ("fonts", "unseen_fonts")}
+    paths = ("fonts", "unseen_fonts", "strokes")
+    kept = {name: value for name, value in fields.items() if name not in paths}
     return {"kind": type(recipe).__name__, **kept}
 
 

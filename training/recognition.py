@@ -106,9 +106,12 @@ class LineTask:
     def _text(self, labels: Any) -> str:
         return charset.decode(self.alphabet[label - 1] for label in labels if label)
 
-    def pictures(self, model: keras.Model) -> dict[str, np.ndarray]:
+    def samples(self) -> dict[str, np.ndarray]:
         images, _ = self._sampler.batch(self.recipe.epochs * self.recipe.steps)
-        shown = {"training": pictures.contact_sheet(images[:32, ..., 0], columns=2)}
+        return {"training": pictures.contact_sheet(images[:32, ..., 0], columns=2)}
+
+    def pictures(self, model: keras.Model) -> dict[str, np.ndarray]:
+        shown = {}
         wrong = [index for index, (written, read) in enumerate(self._texts) if written != read]
         if wrong:
             mistakes = self.validation["error_rate"][0][wrong[:32], ..., 0]

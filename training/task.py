@@ -35,11 +35,11 @@ class Task(Protocol):
     def evaluate(self, model: keras.Model) -> dict[str, float]:
         """The figures of the validation data. The first one tells which epoch is the best."""
 
-    def pictures(self, model: keras.Model) -> dict[str, np.ndarray]:
-        """What a person looks at: uint8 (H, W) or (H, W, 3) by a name that serves as a file name.
+    def samples(self) -> dict[str, np.ndarray]:
+        """What the run trains on, for people: uint8 (H, W) or (H, W, 3) by a name that serves as a file name."""
 
-        Called after `evaluate` with the same model.
-        """
+    def pictures(self, model: keras.Model) -> dict[str, np.ndarray]:
+        """What the model does, for people, as `samples`; called after `evaluate` with the same model."""
 
     def facts(self) -> dict[str, Any]:
         """What `result.json` says of the data, and what a preset needs besides its weights."""
