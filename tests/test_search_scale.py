@@ -7,7 +7,7 @@ import pytest
 
 import zoo
 from tests import made_hands
-from training import operations, search_scale
+from training import operations, search_scale, sources
 from training.recipe import CharacterRecipe
 from zoo.efficientnet import Factors
 
@@ -34,7 +34,7 @@ def test_all_candidates_double_the_operations() -> None:
 @pytest.mark.slow
 def test_the_search_returns_operations_beside_accuracy(tmp_path: Path) -> None:
     data = made_hands.write_data(tmp_path / "data")
-    assert set(search_scale.frequent_characters(data, 4)) < set(made_hands.CHARACTERS)
+    assert set(sources.frequent_characters(data, 4)) < set(made_hands.CHARACTERS)
     recipe = CharacterRecipe(
         model="efficientnet_b0", data=data, characters="一二三", epochs=1, steps=1, batch_size=4
     )

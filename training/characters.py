@@ -36,6 +36,8 @@ class CharacterTask:
             self.validation = sources.read_hands(recipe.data / "hands" / "dev")
         else:
             self._read_folder(recipe.data)
+        if not recipe.hands:
+            self.train = []
         fonts = [
             sources.read_font(sorted(font.glob("*.woff2")) if font.is_dir() else font)
             for font in recipe.fonts

@@ -66,6 +66,7 @@ class CharacterRecipe(Recipe):
     Attributes:
         data: Folder with `hands/train/*.npz` and `hands/dev/*.npz`, one writer a file; or with a
             folder of pictures for each character, `CHARACTER/*.png`.
+        hands: Whether the hands of `data` train; those of `hands/dev` validate all the same.
         fonts: Font files; a folder stands for one font that is cut into slices.
         characters: The only characters that are taken from the data; empty for all.
         strokes: Folders of characters as strokes, see `training.strokes`.
@@ -81,6 +82,7 @@ class CharacterRecipe(Recipe):
 
     TASK: ClassVar[str] = "training.characters:CharacterTask"
 
+    hands: bool = True
     fonts: tuple[Path, ...] = ()
     characters: str = ""
     strokes: tuple[Path, ...] = ()

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from training import fit, operations, sources
 from training.recipe import CharacterRecipe
-from zoo import charset
 from zoo.efficientnet import Factors
 
 WIDTH, DEPTH, SIZE = 0.35, 0.5, 32
@@ -52,15 +51,6 @@ def search(recipe: CharacterRecipe, grid: list[Factors]) -> list[tuple[Factors, 
     return sorted(rows, key=lambda row: -row[2])
 
 
-def frequent_characters(data: Path, count: int) -> str:
-    """The characters with the most samples among those of every validation hand."""
-    hands = sources.read_hands(data / "hands" / "dev")
-    totals = {
-        index: sum(int((hand.labels == index).sum()) for hand in hands) for index in set(hands[0].labels)
-    }
-    return "".join(charset.CHARACTERS[index] for index in sorted(totals, key=lambda i: -totals[i])[:count])
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.search_scale", description=__doc__)
     parser.add_argument("data", type=Path, help="folder with hands/train and hands/dev")
@@ -72,7 +62,7 @@ def main() -> None:
     recipe = CharacterRecipe(
         model="efficientnet_b0",
         data=options.data,
-        characters=frequent_characters(options.data, options.characters),
+        characters=sources.frequent_characters(options.data, options.characters),
         epochs=options.epochs,
         steps=options.steps,
         batch_size=64,

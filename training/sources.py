@@ -92,6 +92,13 @@ def read_hands(folder: Path) -> list[Glyphs]:
     return [read_hand(file) for file in files]
 
 
+def frequent_characters(data: Path, count: int) -> str:
+    """The `count` characters that the most hands of `data` hold, training and validation hands alike."""
+    hands = read_hands(data / "hands" / "train") + read_hands(data / "hands" / "dev")
+    held = np.bincount(np.concatenate([np.unique(hand.labels) for hand in hands]))
+    return charset.decode(np.argsort(-held, kind="stable")[: min(count, np.count_nonzero(held))].tolist())
+
+
 def labels_of_folder(folder: Path) -> list[str]:
     """The characters that have a folder of pictures in `folder`, sorted.
 

@@ -1,0 +1,49 @@
+"""The table of what each choice is worth."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import zoo
+from tests import made_hands
+from training import ablate
+from training.recipe import CharacterRecipe
+
+
+def test_each_row_leaves_a_result_and_is_trained_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = CharacterRecipe(
+        model="hanzinet",
+        sizes={"widths": (4, 8), "depths": (0, 0), "embedding": 8},
+        data=made_hands.write_data(tmp_path / "data"),
+        fonts=(made_hands.write_font(tmp_path / "font.ttf", "一十"),),
+        epochs=1,
+        steps=1,
+        batch_size=4,
+    )
+    rows = {"all, as it is": {}, "fonts only": {"hands": False}}
+    ablate.measure(recipe, rows, tmp_path / "out")
+    results = {path.parent.name: json.loads(path.read_text()) for path in tmp_path.glob("out/*/result.json")}
+    assert set(results) == {"all_as_it_is", "fonts_only"}
+    assert results["all_as_it_is"]["name"] == "all, as it is"
+    assert results["all_as_it_is"]["data"]["hands"] == ["a", "b"]
+    assert results["fonts_only"]["data"]["hands"] == []
+    assert results["fonts_only"]["validation"].keys() == {"mean", "c"}
+    assert results["fonts_only"]["multiply_adds"] > 0
+    assert [path.name for path in (tmp_path / "out" / "fonts_only").iterdir()] == ["result.json"]
+    monkeypatch.setattr(ablate.fit, "fit", None)
+    ablate.measure(recipe, rows, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ablate.NETWORKS)
+def test_every_network_of_the_table_can_be_built(name: str) -> None:
+    changes = {"model": "hanzinet"} | ablate.NETWORKS[name]
+    model = zoo.create(changes["model"], classes=10, **changes.get("sizes", {}))
+    assert model.output["logits"].shape == (None, 10)
+
+
+@pytest.mark.parametrize("name", ablate.DATA)
+def test_every_row_of_data_changes_fields_of_the_recipe(name: str) -> None:
+    CharacterRecipe(model="hanzinet", **ablate.DATA[name])

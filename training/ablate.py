@@ -1,0 +1,109 @@
+"""What each choice is worth: `python -m training.ablate DATA --fonts FILE... --strokes FOLDER...`.
+
+Trains one short run for each row of a table, all on the same number of pictures of the same characters, and
+writes a result.json for each. Rows of networks differ in the model, rows of data in what it trains on.
+Few characters and few pictures: the order of rows tells more than their figures.
+"""
+
+import argparse
+import dataclasses
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import zoo
+from training import fit, operations, sources
+from training.recipe import CharacterRecipe
+
+NETWORKS: dict[str, dict[str, Any]] = {
+    "plain blocks, 64 px": {},
+    "plain blocks, 48 px": {"sizes": {"size": 48}},
+    "plain blocks, 96 px": {"sizes": {"size": 96}},
+    "more channels at 48 px": {"sizes": {"size": 48, "widths": (24, 48, 112, 320)}},
+    "bottleneck blocks": {"sizes": {"block": "bottleneck", "depths": (0, 0, 3, 0)}},
+    "depthwise blocks": {"sizes": {"block": "depthwise", "depths": (0, 0, 3, 0)}},
+    "parallel blocks that fold": {"sizes": {"block": "parallel", "depths": (0, 0, 2, 0)}},
+    "head of rank 96": {"sizes": {"embedding": 96}},
+    "head of rank 256": {"sizes": {"embedding": 256}},
+    "EfficientNet-like, small": {
+        "model": "efficientnet_b0",
+        "sizes": {
+            "channels": 1,
+            "size": 64,
+            "width": 0.5,
+            "depth": 0.5,
+            "lite": True,
+            "embedding": 160,
+            "dropout": 0.1,
+            "drop_connect": 0.0,
+        },
+    },
+}
+"""What the rows of networks change in the recipe."""
+
+DATA: dict[str, dict[str, Any]] = {
+    "all": {},
+    "fonts only": {"hands": False, "stroke_writers": 0},
+    "fonts and made-up writers": {"hands": False},
+    "hands only": {"fonts": (), "strokes": (), "stroke_writers": 0},
+    "hands and fonts": {"stroke_writers": 0},
+    "label smoothing 0.1": {"label_smoothing": 0.1},
+    "average of weights": {"ema": 0.998},
+    "distortions that fade": {"fade": 0.3},
+}
+"""What the rows of data and tricks change in the recipe."""
+
+
+def measure(recipe: CharacterRecipe, rows: dict[str, dict[str, Any]], out: Path) -> None:
+    """Trains the rows and writes `out/NAME/result.json` for each; those that stand already are left.
+
+    Args:
+        recipe: What all rows share.
+        rows: For each row the fields of the recipe that it changes.
+        out: Folder of the results.
+    """
+    for name, changes in rows.items():
+        target = out / re.sub(r"\W+", "_", name)
+        if (target / "result.json").exists():
+            continue
+        print(f"\n{name}", flush=True)
+        workdir = target / "run"
+        model = fit.fit(dataclasses.replace(recipe, **changes), workdir)
+        result = zoo.describe(workdir)
+        kept = ("model", "sizes", "recipe", "parameters", "training", "data", "validation", "history")
+        multiply_adds = operations.multiply_adds(model)
+        row = {"name": name, "multiply_adds": multiply_adds, **{key: result[key] for key in kept}}
+        fit.write_json(target / "result.json", row)
+        shutil.rmtree(workdir)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m training.ablate", description=__doc__)
+    parser.add_argument("data", type=Path, help="folder with hands/train and hands/dev")
+    parser.add_argument("--fonts", type=Path, nargs="*", default=[])
+    parser.add_argument("--strokes", type=Path, nargs="*", default=[])
+    parser.add_argument("--stroke-writers", type=int, default=10)
+    parser.add_argument("--rows", choices=("networks", "data"), nargs="*", default=["networks", "data"])
+    parser.add_argument("--characters", type=int, default=1000, help="how many characters are told apart")
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=250)
+    parser.add_argument("--out", type=Path, default=Path("results/ablation"))
+    options = parser.parse_args()
+    recipe = CharacterRecipe(
+        model="hanzinet",
+        data=options.data,
+        fonts=tuple(options.fonts),
+        strokes=tuple(options.strokes),
+        stroke_writers=options.stroke_writers if options.strokes else 0,
+        characters=sources.frequent_characters(options.data, options.characters),
+        epochs=options.epochs,
+        steps=options.steps,
+    )
+    for name, rows in (("networks", NETWORKS), ("data", DATA)):
+        if name in options.rows:
+            measure(recipe, rows, options.out / name)
+
+
+if __name__ == "__main__":
+    main()
