@@ -109,7 +109,7 @@ def cold(page: str) -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def _processors(processors: set[int]) -> Iterator[None]:
+def only_processors(processors: set[int]) -> Iterator[None]:
     """Child processes see only these."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, processors)
@@ -117,6 +117,15 @@ def _processors(processors: set[int]) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def machine() -> dict[str, Any]:
+    """What figures of speed belong to: `cpu`, the `cores` that this process may use, and `python` (Linux)."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+    }
 
 
 def _cpu_model() -> str:
@@ -137,7 +146,7 @@ def measure(page: str, repeat: int = 20) -> dict[str, Any]:
     available = sorted(os.sched_getaffinity(0))
     runs = []
     for count in sorted({1, len(available)}):
-        with _processors(set(available[:count])):
+        with only_processors(set(available[:count])):
             starts = [cold(page) for _ in range(3)]
             command = [sys.executable, "-m", "serving.benchmark", page, "--repeat", str(repeat), "--warm"]
             process = subprocess.run(command, capture_output=True, text=True)
@@ -146,7 +155,7 @@ def measure(page: str, repeat: int = 20) -> dict[str, Any]:
         best = min(starts, key=lambda start: start["seconds"])
         runs.append({"threads": count, "cold": best, "warm": json.loads(process.stdout)})
     return {
-        "machine": {"cpu": _cpu_model(), "cores": len(available), "python": platform.python_version()},
+        "machine": machine(),
         "page": Path(page).name,
         "runs": runs,
     }

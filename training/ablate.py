@@ -21,6 +21,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "plain blocks, 48 px": {"sizes": {"size": 48}},
     "plain blocks, 96 px": {"sizes": {"size": 96}},
     "more channels at 48 px": {"sizes": {"size": 48, "widths": (24, 48, 112, 320)}},
+    "a narrow start and a wide end": {"sizes": {"widths": (16, 40, 88, 320)}},
     "bottleneck blocks": {"sizes": {"block": "bottleneck", "depths": (0, 0, 3, 0)}},
     "depthwise blocks": {"sizes": {"block": "depthwise", "depths": (0, 0, 3, 0)}},
     "parallel blocks that fold": {"sizes": {"block": "parallel", "depths": (0, 0, 2, 0)}},

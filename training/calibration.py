@@ -82,9 +82,7 @@ def fit(logits: np.ndarray, labels: np.ndarray) -> Calibration:
         labels: int (n,), their classes.
     """
     temperature = fit_temperature(logits, labels)
-    return Calibration(
-        temperature, reject_threshold(scores(logits, temperature), logits.argmax(1) == labels)
-    )
+    return Calibration(temperature, reject_threshold(scores(logits, temperature), logits.argmax(1) == labels))
 
 
 def person(writer: str) -> str:

@@ -1,12 +1,21 @@
 """Pictures for people: sheets of samples and of mistakes."""
 
-import collections
+import dataclasses
+import itertools
 from collections.abc import Sequence
+from pathlib import Path
 
-import cv2
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
+from training import confusions
 from training.sources import Glyphs
+from zoo import charset
+
+# Pixels of a sheet of confusions, and how many samples it shows of each character.
+_CELL, _STEP, _HEAD, _COUNT, _NAME = 64, 70, 28, 70, 56
+_RIGHT, _WRONG = 2, 5
+_HALF = _NAME + (_RIGHT + _WRONG) * _STEP + 10
 
 
 def contact_sheet(images: np.ndarray, columns: int = 16) -> np.ndarray:
@@ -44,34 +53,74 @@ def writers_sheet(sources: Sequence[Glyphs], columns: int = 20, rows: int = 40) 
 
 
 def confusion_sheet(
-    sources: Sequence[Glyphs], answers: Sequence[np.ndarray], examples: Sequence[Glyphs], pairs: int = 32
+    sources: Sequence[Glyphs],
+    answers: Sequence[np.ndarray],
+    examples: Sequence[Glyphs] = (),
+    characters: Sequence[str] = charset.CHARACTERS,
+    font: Path | None = None,
+    pairs: int = 20,
 ) -> np.ndarray:
-    """The most frequent mistakes, the most frequent first, eight triples in a row.
+    """The pairs of characters that are most often taken for each other, one in a row.
 
-    Each triple shows what was written, an example of the character that it is, and an example of the
-    one that was read; an empty cell stands for a character without an example.
+    A row names the pair, its mistakes in both directions and the samples that they stand on. Then it
+    shows for each of the two, in grey frames, how it is written where it is read right, and in red frames
+    the samples that were read as the other one.
 
     Args:
         sources: What was read.
         answers: int (n,), the class that was read, for each source.
-        examples: Where the examples are taken from.
-        pairs: How many mistakes are shown.
+        examples: Stand in for characters of which no sample was read right.
+        characters: The character of each class.
+        font: A font that holds the characters; without one the pictures alone name them.
+        pairs: How many rows there are at most.
+
+    Returns:
+        uint8 (H, W, 3).
     """
-    counts: collections.Counter[tuple[int, int]] = collections.Counter()
-    written: dict[tuple[int, int], np.ndarray] = {}
-    for source, read in zip(sources, answers, strict=True):
-        for index in np.flatnonzero(read != source.labels):
-            pair = int(source.labels[index]), int(read[index])
-            counts[pair] += 1
-            written.setdefault(pair, source.images[index])
-    first: dict[int, np.ndarray] = {}
-    for example in examples:
-        labels, places = np.unique(example.labels, return_index=True)
-        for label, place in zip(labels, places, strict=True):
-            first.setdefault(int(label), example.images[place])
-    empty = np.full((64, 64), 255, np.uint8)
-    cells: list[np.ndarray] = [] if counts else [empty, empty, empty]
-    for pair, _ in counts.most_common(pairs):
-        triple = written[pair], first.get(pair[0], empty), first.get(pair[1], empty)
-        cells += [cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA) for image in triple]
-    return contact_sheet(np.stack(cells), columns=24)
+    labels = np.concatenate([source.labels for source in sources])
+    found = confusions.count(labels, np.concatenate(answers))[:pairs]
+    read = list(zip(sources, answers, strict=True))
+    right = [_only(source, answer == source.labels) for source, answer in read]
+    sheet = Image.new("RGB", (_COUNT + 2 * _HALF, _HEAD + max(1, len(found)) * _STEP), "white")
+    pen, small = ImageDraw.Draw(sheet), ImageFont.load_default(14)
+    large = small if font is None else ImageFont.truetype(str(font), 40)
+    for left in (_COUNT + _NAME, _COUNT + _HALF + _NAME):
+        pen.text((left, 6), "read right", "dimgrey", small)
+        pen.text((left + _RIGHT * _STEP, 6), "read as the other one", "firebrick", small)
+    if not found:
+        pen.text((10, _HEAD), "no mistakes", "black", small)
+    for row, one in enumerate(found):
+        top = _HEAD + row * _STEP
+        middle = top + _CELL / 2
+        pen.text((10, middle), f"{one.mistakes} of\n{sum(one.samples)}", "dimgrey", small, "lm")
+        for half, (label, other) in enumerate((one.classes, one.classes[::-1])):
+            left = _COUNT + half * _HALF
+            if not label:
+                pen.text((left, middle), "empty", "black", small, "lm")
+            elif font is not None:
+                pen.text((left, middle), characters[label], "black", large, "lm")
+            usual = _some(right, label, _RIGHT) or _some(examples, label, _RIGHT)
+            wrong = _some([_only(source, answer == other) for source, answer in read], label, _WRONG)
+            _paste(sheet, usual, (left + _NAME, top), "darkgrey")
+            _paste(sheet, wrong, (left + _NAME + _RIGHT * _STEP, top), "firebrick")
+    return np.asarray(sheet)
+
+
+def _only(source: Glyphs, chosen: np.ndarray) -> Glyphs:
+    return dataclasses.replace(source, images=source.images[chosen], labels=source.labels[chosen])
+
+
+def _some(sources: Sequence[Glyphs], label: int, most: int) -> list[np.ndarray]:
+    """Samples of a class, from as many of the sources as possible."""
+    rounds = itertools.zip_longest(*(source.images[source.labels == label] for source in sources))
+    return list(itertools.islice((image for one in rounds for image in one if image is not None), most))
+
+
+def _paste(sheet: Image.Image, images: Sequence[np.ndarray], place: tuple[int, int], colour: str) -> None:
+    """Puts framed pictures side by side."""
+    left, top = place
+    for image in images:
+        small = Image.fromarray(image).resize((_CELL, _CELL), Image.Resampling.BOX)
+        sheet.paste(small, (left, top))
+        ImageDraw.Draw(sheet).rectangle((left, top, left + _CELL, top + _CELL), outline=colour, width=2)
+        left += _STEP

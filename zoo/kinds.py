@@ -57,4 +57,4 @@ def kind(character: str) -> Kind:
 
 def look_alike(first: str, second: str) -> bool:
     """Whether two characters are the same or share a group of `LOOK_ALIKES`."""
-    return first == second or any(first in group and second in group for group in LOOK_ALIKES)
+    return first == second or any({first, second} <= set(group) for group in LOOK_ALIKES)
