@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
-from training import glyphs, metrics, pictures, pipeline, sources, strokes
+from training import distillation, glyphs, metrics, pictures, pipeline, sources, strokes
 from training.recipe import CharacterRecipe
 from zoo import charset
 
@@ -96,16 +96,27 @@ class CharacterTask:
         )
 
     def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
-        smoothing = self.recipe.label_smoothing
+        recipe = self.recipe
+        loss = functools.partial(crossentropy, smoothing=recipe.label_smoothing)
+        accuracy = keras.metrics.sparse_categorical_accuracy
+        if recipe.teacher is not None:
+            loss = functools.partial(
+                distillation.crossentropy, share=recipe.teacher_share, temperature=recipe.teacher_temperature
+            )
+            accuracy = distillation.accuracy
         model.compile(
             optimizer=optimizer,
-            loss={"logits": functools.partial(crossentropy, smoothing=smoothing)},
-            metrics={"logits": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]},
+            loss={"logits": loss},
+            metrics={"logits": [keras.metrics.MeanMetricWrapper(accuracy, name="accuracy")]},
             jit_compile=False,  # oneDNN is faster on a CPU.
         )
 
     def batches(self, first_step: int, steps: int) -> tf.data.Dataset:
-        return pipeline.train_batches(self.sampler, first_step, steps)
+        drawn = pipeline.train_batches(self.sampler, first_step, steps)
+        if self.recipe.teacher is None:
+            return drawn
+        teacher = zoo.load(self.recipe.teacher)
+        return distillation.with_answers(drawn, teacher, self.recipe.teacher_temperature)
 
     def evaluate(self, model: keras.Model) -> dict[str, float]:
         self._answers = [metrics.logits_of(model, source).argmax(1) for source in self.validation]

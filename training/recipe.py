@@ -77,6 +77,9 @@ class CharacterRecipe(Recipe):
         head_from: Preset of another model whose last layer this one starts from. Thousands of classes
             start as noise otherwise, and a deep network learns nothing for the first 100,000 pictures.
         label_smoothing: Share of the target that is spread over all characters.
+        teacher: Preset, or folder of a run, whose answers the model learns besides the labels.
+        teacher_share: Share of the loss that follows the teacher.
+        teacher_temperature: Divides the logits of both, so that the lesser answers count.
         add_characters: Adds characters of the data that the charset lacks behind its others.
     """
 
@@ -92,6 +95,9 @@ class CharacterRecipe(Recipe):
     fade: float = 0.0
     head_from: str | None = None
     label_smoothing: float = 0.0
+    teacher: str | None = None
+    teacher_share: float = 0.7
+    teacher_temperature: float = 2.0
     add_characters: bool = False
 
 
@@ -155,7 +161,8 @@ def to_json(recipe: Recipe) -> dict[str, Any]:
     fields = dataclasses.asdict(recipe) | {"data": "data"}
     paths = ("fonts", "unseen_fonts", "strokes")
     kept = {name: value for name, value in fields.items() if name not in paths}
-    return {"kind": type(recipe).__name__, **kept}
+    models = {name: Path(kept[name]).name for name in ("start", "head_from", "teacher") if kept.get(name)}
+    return {"kind": type(recipe).__name__, **kept, **models}
 
 
 def from_json(content: dict[str, Any]) -> Recipe:
