@@ -16,8 +16,6 @@ import pytest
 
 import zoo
 from serving import cli
-from serving import preset as presets
-from serving.runtime import Session
 from tests import made_hands
 from training import checkpoint, fit, metrics, pipeline, recipe, sources
 from training.recipe import CharacterRecipe, to_json
@@ -122,6 +120,13 @@ def test_a_run_leaves_weights_and_figures(run: Path) -> None:
     assert not list(run.glob("*.tmp"))
 
 
+def test_the_weights_of_a_run_hold_no_state_of_the_optimizer(run: Path) -> None:
+    model = zoo.load(run)
+    zoo.save(model, run.parent / "bare")
+    written, bare = (folder / zoo.WEIGHTS for folder in (run, run.parent / "bare"))
+    assert written.stat().st_size == bare.stat().st_size
+
+
 def test_a_run_that_is_interrupted_ends_like_an_undisturbed_one(
     data: Path, run: Path, tmp_path: Path
 ) -> None:
@@ -188,44 +193,6 @@ def test_a_data_folder_without_hands_is_named(tmp_path: Path) -> None:
     (tmp_path / "hands").mkdir()
     with pytest.raises(ValueError, match=r"must hold hands/train/\*\.npz"):
         fit.fit(dataclasses.replace(TINY, data=tmp_path), tmp_path / ".run")
-
-
-@pytest.fixture(scope="module")
-def preset(run: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return presets.export_preset(run, "tiny", data, tmp_path_factory.mktemp("presets"))
-
-
-def test_a_preset_holds_its_files_and_their_checksums(preset: Path) -> None:
-    result = json.loads((preset / "result.json").read_text(encoding="utf-8"))
-    assert {path.name for path in preset.iterdir()} == {
-        "card.md", "model.tflite", "model.weights.h5", "result.json",
-    }  # fmt: skip
-    assert set(result["files"]) == {"model.tflite", "model.weights.h5"}
-    assert result["files"]["model.tflite"]["bytes"] == os.path.getsize(preset / "model.tflite")
-    assert 0.1 < result["temperature"] < 10
-    assert [path.name for path in preset.parent.iterdir()] == ["tiny"]
-
-
-def test_the_integer_file_agrees_with_keras(preset: Path, run: Path, data: Path) -> None:
-    model = zoo.create(TINY.model, classes=4972, **TINY.sizes)
-    model.load_weights(run / "model.weights.h5")
-    cells = pipeline.clean_cells(sources.read_hands(data / "hands" / "dev")[0])
-    exact = np.asarray(model.predict_on_batch(cells)["logits"])
-    integer = Session(preset / "model.tflite").run({"image": cells})["logits"]
-    assert integer.dtype == np.float32
-    spread = exact.max() - exact.min()
-    np.testing.assert_allclose(integer, exact, atol=0.08 * spread)  # int8 has 256 levels, layer after layer
-
-
-def test_the_temperature_of_overconfident_scores_is_found() -> None:
-    rng = np.random.default_rng(0)
-    logits = rng.normal(0, 2, (4000, 10))
-    scores = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    labels = np.array([rng.choice(10, p=row) for row in scores])
-    assert metrics.fit_temperature(3 * logits, labels) == pytest.approx(3, rel=0.05)  # 4,000 samples
-    right = logits.argmax(1) == labels
-    assert metrics.expected_calibration_error(scores.max(1), right) < 0.03
-    assert metrics.expected_calibration_error(np.ones(4000), right) == pytest.approx(1 - right.mean())
 
 
 def test_unknown_names_answer_with_the_nearest_one() -> None:

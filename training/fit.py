@@ -13,7 +13,7 @@ import numpy as np
 import zoo
 from training import callbacks, checkpoint, distribute
 from training import recipe as recipes
-from training.recipe import Recipe
+from training.recipe import CharacterRecipe, Recipe
 from training.task import Task
 
 
@@ -97,6 +97,8 @@ def task_of(model: str | Path, data: Path | None = None, fonts: Sequence[Path] =
     recipe = recipes.from_json(zoo.describe(model)["recipe"])
     given: dict[str, Any] = {"data": data, "fonts": tuple(fonts)}
     changes = {name: value for name, value in given.items() if value and hasattr(recipe, name)}
+    if isinstance(recipe, CharacterRecipe):
+        changes["stroke_writers"] = 0  # A recipe in JSON does not say where their strokes are.
     return dataclasses.replace(recipe, start=str(model), **changes).task()
 
 
@@ -127,7 +129,7 @@ def _finish(model: keras.Model, task: Task, history: list[dict[str, Any]], workd
     """Writes the weights and then `result.json`, which says that the run is whole."""
     recipe = task.recipe
     weights = workdir / zoo.WEIGHTS
-    model.save_weights(workdir / "unfinished.weights.h5")
+    zoo.save_weights(model, workdir / "unfinished.weights.h5")
     (workdir / "unfinished.weights.h5").replace(weights)
     best = callbacks.best_epoch(history, task.goal) if recipe.patience else len(history) - 1
     write_json(

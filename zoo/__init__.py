@@ -76,13 +76,20 @@ def save(model: "keras.Model", folder: str | Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         weights = Path(temporary) / WEIGHTS
-        model.save_weights(weights)
+        save_weights(model, weights)
         digest = {"sha256": hashlib.sha256(weights.read_bytes()).hexdigest(), "bytes": weights.stat().st_size}
         description = Path(temporary) / "model.json"
         content = {**built, "files": {WEIGHTS: digest}}
         description.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         os.replace(weights, folder / WEIGHTS)
         os.replace(description, folder / "model.json")
+
+
+def save_weights(model: "keras.Model", file: Path) -> None:
+    """Writes the weights of a model of the zoo, `*.weights.h5`, without the state of its optimizer."""
+    bare = create(model.built_by_zoo["model"], **model.built_by_zoo["sizes"])
+    bare.set_weights(model.get_weights())
+    bare.save_weights(file)
 
 
 def load(preset: str | Path) -> "keras.Model":
