@@ -288,24 +288,45 @@ def _with_recipe(command: str, run: Callable[..., int], arguments: Sequence[str]
 def evaluate(
     model: Annotated[str, tyro.conf.Positional],
     /,
-    data: Path | None = None,
+    data: Path = Path("data"),
     fonts: tuple[Path, ...] = (),
+    json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
+    pictures: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     debug: bool = False,
 ) -> int:
-    """Measure a trained model on validation data.
+    """Measure a trained model on labelled characters.
+
+    Everything in the folder is measured; of a folder of training data, its validation writers
+    (`hands/dev`). A reader of lines reads lines that these writers and fonts write.
 
     Args:
-        model: Name of a bundled model, or folder of a finished run.
-        data: Folder as for training.
-        fonts: Fonts as for training; a reader of lines reads lines that they write.
+        model: Name of a bundled model, folder of a finished run, or folder that `hanzoo preset` made.
+        data: Folder of training data, of hands (*.npz, one a writer), or of pictures (CHARACTER/*.png).
+        fonts: Fonts as for training; for readers of lines only.
+        json: File for all figures, those of each character too.
+        pictures: Folder for confusions.png, the pairs that are most often taken for each other.
         debug: Show the traceback of an error.
     """
 
     def run() -> None:
-        from training import fit
+        import zoo
+        from training import callbacks, fit
 
-        for name, value in fit.evaluate(model, data, fonts).items():
-            print(f"{name}  {value:.4f}")
+        if zoo.describe(model).get("recipe", {}).get("kind") == "LineRecipe":
+            if pictures is not None:
+                raise ValueError("--pictures shows confusions of single characters; this model reads lines.")
+            figures: dict[str, Any] = fit.evaluate(model, data, fonts)
+            print("\n".join(f"{name}  {value:.4f}" for name, value in figures.items()))
+        else:
+            from serving import measure_characters
+
+            evaluation = measure_characters.evaluate(model, data)
+            figures = evaluation.report
+            print(evaluation.table())
+            if pictures is not None:
+                callbacks.save_pictures(pictures, evaluation.pictures())
+        if json is not None:
+            fit.write_json(json, figures)
 
     return _with_training(run, debug)
 
@@ -358,6 +379,7 @@ def preset(
     /,
     data: Path,
     presets: Path,
+    notes: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
     debug: bool = False,
 ) -> int:
     """Make a preset of a finished run: weights, int8 TFLite, figures and card.
@@ -367,6 +389,7 @@ def preset(
         name: Name of the preset.
         data: Folder as for training.
         presets: Folder in which the preset is made.
+        notes: Markdown for the card: where the data come from, their licences, how the training went.
         debug: Show the traceback of an error.
     """
 
@@ -374,7 +397,7 @@ def preset(
         from serving import preset as presets_of
 
         presets.mkdir(parents=True, exist_ok=True)
-        print(presets_of.export_preset(workdir, name, data, presets))
+        print(presets_of.export_preset(workdir, name, data, presets, notes))
 
     return _with_training(run, debug)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from serving import benchmark, evaluate, measure_zoo
+from serving import benchmark, evaluate, measure_zoo, reading_tables
 from training import measure_ensemble, measure_grids, measure_rate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,7 +36,7 @@ def _line_reader(result: dict[str, Any]) -> str:
     return (
         f"{result['parameters']:,} parameters, {result['training']['pictures']:,} lines of "
         f"{', '.join(result['data']['fonts'])} in {result['training']['seconds'] / 60:.0f} minutes on two cores; "
-        f"{lines} lines each.\n\n" + _table(["lines of", "character error rate"], rows)
+        f"{lines} lines each.\n\n" + reading_tables.markdown(["lines of", "character error rate"], rows)
     )
 
 
@@ -119,29 +119,23 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _preset(name: str, result: dict[str, Any]) -> str:
-    validation = result["validation"]
-    rows = [
-        [writer, f"{figures['samples']:,}", *(f"{figures[key]:.4f}" for key in _ACCURACIES)]
-        for writer, figures in validation["writers"].items()
-    ]
-    table = _table(["unseen writer", "characters", *(key.replace("_", " ") for key in _ACCURACIES)], rows)
+    figures, data = result["validation"], result["data"]
     size = result["files"]["model.tflite"]["bytes"] / 1e6
-    return (
-        f"## Preset {name}\n\n{result['parameters']:,} parameters, {size:.2f} MB as int8 TFLite, trained on "
-        f"{result['training']['pictures']:,} pictures of {len(result['data']['hands'])} files of handwriting "
-        f"and {len(result['data']['fonts'])} fonts.\n\n{table}\n\n"
-        f"int8 and float32 agree on {validation['agreement_int8_float32']:.4f} of the characters. Expected "
-        f"calibration error {validation['expected_calibration_error']:.4f}, with the temperature "
-        f"{result['temperature']:.3f} fitted on the same characters.\n"
-    )
-
-
-_ACCURACIES = ("top1_float32", "top1_int8", "top5_int8")
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    parts = [
+        f"## Preset {name}",
+        f"{result['parameters']:,} parameters, {size:.2f} MB as int8 TFLite, trained on "
+        f"{result['training']['pictures']:,} pictures of {len(data['hands'])} files of handwriting "
+        f"and {len(data['fonts'])} fonts. Writers that it never saw:",
+        reading_tables.writers(figures),
+        f"int8 and float32 agree on {figures['agreement_int8_float32']:.4f} of the characters. Of the int8 model:",
+        reading_tables.by_kind(figures),
+        reading_tables.calibration(figures["calibration"]["cross_fitted"]),
+        "The pairs that are most often taken for each other:",
+        reading_tables.confusions(figures, most=10),
+    ]
+    if result["latency"] is not None:
+        parts.append(reading_tables.latency(result["latency"]))
+    return "\n\n".join(parts) + "\n"
 
 
 def main() -> None:

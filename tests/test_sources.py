@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,36 @@ def test_a_hand_keeps_its_characters_in_size_and_place(tmp_path: Path) -> None:
 
 
 def test_a_file_without_its_arrays_is_refused(tmp_path: Path) -> None:
-    np.savez(tmp_path / "a.npz", images=np.zeros((1, 96, 96), np.uint8))
-    with pytest.raises(ValueError, match=r"Missing: \['bbox', 'canvas', 'labels'\]"):
+    images, labels = np.zeros((1, 96, 96), np.uint8), np.array(["一"])
+    np.savez(tmp_path / "a.npz", images=images)
+    with pytest.raises(ValueError, match=r"Missing: \['labels'\]"):
+        sources.read_hand(tmp_path / "a.npz")
+    np.savez(tmp_path / "a.npz", images=images, labels=labels, bbox=np.zeros((1, 4)))
+    with pytest.raises(ValueError, match=r"both bbox and canvas or neither\. Missing: \['canvas'\]"):
+        sources.read_hand(tmp_path / "a.npz")
+    np.savez(tmp_path / "a.npz", images=images[:, ::2], labels=labels)
+    with pytest.raises(ValueError, match=r"uint8 \(1, 96, 96\).*Received: uint8 \(1, 48, 96\)"):
+        sources.read_hand(tmp_path / "a.npz")
+    np.savez(tmp_path / "a.npz", images=images, labels=np.array(["あ"]))
+    with pytest.raises(ValueError, match="holds no character of the charset"):
+        sources.read_hand(tmp_path / "a.npz")
+
+
+def test_a_hand_without_places_stays_as_it_is(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (3, 96, 96), np.uint8)
+    np.savez(tmp_path / "a.npz", images=images, labels=np.array(["一", "あ", "。"]))
+    hand = sources.read_hand(tmp_path / "a.npz")
+    assert charset.decode(hand.labels) == "一。"
+    np.testing.assert_array_equal(hand.images, images[[0, 2]])
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda whole: b"", lambda whole: b"text", lambda whole: whole[: len(whole) // 2]]
+)
+def test_a_damaged_file_is_named(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    made_hands.write_hand(tmp_path / "a.npz", 1)
+    (tmp_path / "a.npz").write_bytes(damage((tmp_path / "a.npz").read_bytes()))
+    with pytest.raises(ValueError, match=r"a\.npz: is no whole \.npz file"):
         sources.read_hand(tmp_path / "a.npz")
 
 

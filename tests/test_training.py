@@ -1,8 +1,7 @@
-"""A tiny run from data to preset: training, resuming, exporting."""
+"""A tiny run from data to weights: training, resuming."""
 
 import dataclasses
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import pytest
 import zoo
 from serving import cli
 from tests import made_hands
-from training import checkpoint, fit, metrics, pipeline, recipe, sources
+from training import checkpoint, fit, pipeline, recipe, sources
 from training.recipe import CharacterRecipe, to_json
 
 TINY = CharacterRecipe(

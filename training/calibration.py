@@ -31,7 +31,7 @@ class Calibration:
     threshold: float | None
 
 
-def scores(logits: np.ndarray, temperature: float) -> np.ndarray:
+def scores_of(logits: np.ndarray, temperature: float) -> np.ndarray:
     """The score of the first answer, its softmax: float (n, classes) to float64 (n,)."""
     shifted = logits - logits.max(1, keepdims=True)
     return 1 / np.exp(shifted / np.float32(temperature)).sum(1, dtype=np.float64)
@@ -82,7 +82,9 @@ def fit(logits: np.ndarray, labels: np.ndarray) -> Calibration:
         labels: int (n,), their classes.
     """
     temperature = fit_temperature(logits, labels)
-    return Calibration(temperature, reject_threshold(scores(logits, temperature), logits.argmax(1) == labels))
+    return Calibration(
+        temperature, reject_threshold(scores_of(logits, temperature), logits.argmax(1) == labels)
+    )
 
 
 def person(writer: str) -> str:
@@ -135,23 +137,27 @@ def measure(
 
     Returns:
         `expected_calibration_error` and `bins` of the scores; `precision` and `coverage` of the answers
-        from the threshold on, `precision` None where there are none; and under `writers` the same without
-        the bins for each source, with its `temperature` and `threshold`.
+        from the threshold on, `precision` None where there are none; under `writers` the same without the
+        bins for each source, with its `temperature` and `threshold`; and `mean_expected_calibration_error`
+        of the sources, in which one that is too sure cannot make up for one that is not sure enough.
     """
-    scored = [scores(one, used.temperature) for one, used in zip(logits, calibrations, strict=True)]
+    scored = [scores_of(one, used.temperature) for one, used in zip(logits, calibrations, strict=True)]
     right = [one.argmax(1) == truth for one, truth in zip(logits, labels, strict=True)]
     accepted = [
         one >= (np.inf if used.threshold is None else used.threshold)
         for one, used in zip(scored, calibrations, strict=True)
     ]
     together = np.concatenate(scored), np.concatenate(right), np.concatenate(accepted)
+    of_writers = {
+        writer: dataclasses.asdict(used) | _worth(*of_writer)
+        for writer, used, *of_writer in zip(writers, calibrations, scored, right, accepted, strict=True)
+    }
+    errors = [found["expected_calibration_error"] for found in of_writers.values()]
     return {
         **_worth(*together),
+        "mean_expected_calibration_error": float(np.mean(errors)),
         "bins": reliability(*together[:2]),
-        "writers": {
-            writer: dataclasses.asdict(used) | _worth(*of_writer)
-            for writer, used, *of_writer in zip(writers, calibrations, scored, right, accepted, strict=True)
-        },
+        "writers": of_writers,
     }
 
 

@@ -38,6 +38,10 @@ class CharacterTask:
             self._read_folder(recipe.data)
         if not recipe.hands:
             self.train = []
+        for name in recipe.sets:
+            from training import datasets  # Brings tensorflow-datasets, which the other data do not need.
+
+            self.train += datasets.hands(name)
         fonts = [
             sources.read_font(sorted(font.glob("*.woff2")) if font.is_dir() else font)
             for font in recipe.fonts

@@ -83,7 +83,7 @@ def _by_kind(labels: np.ndarray, best: np.ndarray, characters: Sequence[str]) ->
     alike = hit[:, 0].copy()
     for index in np.flatnonzero(~alike):
         alike[index] = kinds.look_alike(characters[labels[index]], characters[best[index, 0]])
-    rows = {}
+    rows: dict[str, Any] = {}
     for kind in kinds.KINDS:
         chosen = kind_of == kind
         if chosen.any():

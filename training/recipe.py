@@ -67,6 +67,7 @@ class CharacterRecipe(Recipe):
         data: Folder with `hands/train/*.npz` and `hands/dev/*.npz`, one writer a file; or with a
             folder of pictures for each character, `CHARACTER/*.png`.
         hands: Whether the hands of `data` train; those of `hands/dev` validate all the same.
+        sets: Public handwriting that trains too: names of `training.datasets`, or folders of their files.
         fonts: Font files; a folder stands for one font that is cut into slices.
         characters: The only characters that are taken from the data; empty for all.
         strokes: Folders of characters as strokes, see `training.strokes`.
@@ -86,6 +87,7 @@ class CharacterRecipe(Recipe):
     TASK: ClassVar[str] = "training.characters:CharacterTask"
 
     hands: bool = True
+    sets: tuple[str, ...] = ()
     fonts: tuple[Path, ...] = ()
     characters: str = ""
     strokes: tuple[Path, ...] = ()
@@ -159,7 +161,7 @@ def find(name: str) -> Recipe:
 def to_json(recipe: Recipe) -> dict[str, Any]:
     """The recipe as JSON holds it, without the paths of this machine."""
     fields = dataclasses.asdict(recipe) | {"data": "data"}
-    paths = ("fonts", "unseen_fonts", "strokes")
+    paths = ("fonts", "unseen_fonts", "strokes", "sets")
     kept = {name: value for name, value in fields.items() if name not in paths}
     models = {name: Path(kept[name]).name for name in ("start", "head_from", "teacher") if kept.get(name)}
     return {"kind": type(recipe).__name__, **kept, **models}

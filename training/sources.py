@@ -6,6 +6,8 @@ in its natural size and place, so that a full stop stays small and low.
 
 import dataclasses
 import io
+import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -18,7 +20,8 @@ from zoo import charset
 EM = 96
 """Side of the em square of a glyph in pixels."""
 
-_FILL = 0.8  # A writer's ordinary character takes up this much of the em square.
+FILL = 0.8
+"""Share of the em square that a writer's ordinary character takes up."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Glyphs:
     real: bool
 
 
-def _class_of(label: str) -> int | None:
+def class_of(label: str) -> int | None:
     """The id of a label that is written as the character of its class, else None.
 
     NFKC also folds ① into 1 and ² into 2; those look different and must not be trained as one.
@@ -55,29 +58,52 @@ def read_hand(path: Path) -> Glyphs:
     """Reads a file of one writer's characters.
 
     Args:
-        path: A `.npz` file with `images`, uint8 (n, 96, 96), cropped to the ink and centred;
-            `labels`, str (n,); `bbox`, (n, 4), x0 y0 x1 y1 of the ink on the sheet that it was
-            cut from; `canvas`, (rows, columns) of that sheet.
+        path: A `.npz` file with `images`, uint8 (n, 96, 96), cropped to the ink and centred, and
+            `labels`, str (n,). With `bbox`, (n, 4), x0 y0 x1 y1 of the ink on the sheet that it was cut
+            from, and `canvas`, (rows, columns) of that sheet, characters get their size and place back;
+            without both they stay as they are, so that a full stop stands in the middle.
 
     Raises:
-        ValueError: The file lacks one of the arrays.
+        ValueError: The file is damaged, lacks an array, or holds no character of the charset.
     """
-    with np.load(path, allow_pickle=False) as data:
-        missing = {"images", "labels", "bbox", "canvas"} - set(data.files)
-        if missing:
-            raise ValueError(
-                f"{path}: must hold images, labels, bbox and canvas. Missing: {sorted(missing)}."
-            )
-        images, names, boxes, canvas = data["images"], data["labels"], data["bbox"], data["canvas"]
-    classes = [_class_of(str(name)) for name in names]
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+            arrays = {name: data[name] for name in data.files}
+    except (ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path}: is no whole .npz file ({error}).") from error
+    missing = {"images", "labels"} - set(arrays)
+    missing |= ({"bbox", "canvas"} - set(arrays)) if {"bbox", "canvas"} & set(arrays) else set()
+    if missing:
+        raise ValueError(
+            f"{path}: must hold images and labels, and both bbox and canvas or neither. Missing: {sorted(missing)}."
+        )
+    images, names = arrays["images"], arrays["labels"].astype(str)
+    if images.dtype != np.uint8 or images.shape != (len(names), EM, EM):
+        raise ValueError(
+            f"{path}: images must be uint8 ({len(names)}, {EM}, {EM}), one for each label. "
+            f"Received: {images.dtype} {images.shape}."
+        )
+    classes = [class_of(name) for name in names]
     chosen = [index for index, label in enumerate(classes) if label is not None]
-    sides = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
-    chinese = np.array([name >= "\u4e00" and name <= "\u9fff" for name in names.astype(str)])
-    scale = _FILL * EM / float(np.median(sides[chinese] if chinese.any() else sides))
-    middle = np.array([canvas[1], canvas[0]], np.float32) / 2
-    placed = np.stack([_place(images[index], boxes[index], middle, scale) for index in chosen])
+    if not chosen:
+        raise ValueError(f"{path}: holds no character of the charset.")
+    if "bbox" in arrays:
+        placed = _placed(images, arrays["bbox"], arrays["canvas"], names, chosen)
+    else:
+        placed = images[chosen]
     labels = np.array([classes[index] for index in chosen], np.int32)
     return Glyphs(path.stem, placed, labels, real=True)
+
+
+def _placed(
+    images: np.ndarray, boxes: np.ndarray, canvas: np.ndarray, names: np.ndarray, chosen: list[int]
+) -> np.ndarray:
+    """The chosen characters in the size and place in which they stand on the sheet."""
+    sides = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    chinese = np.array([name >= "\u4e00" and name <= "\u9fff" for name in names])
+    scale = FILL * EM / float(np.median(sides[chinese] if chinese.any() else sides))
+    middle = np.array([canvas[1], canvas[0]], np.float32) / 2
+    return np.stack([place_ink(images[index], boxes[index], middle, scale) for index in chosen])
 
 
 def read_hands(folder: Path) -> list[Glyphs]:
@@ -140,7 +166,7 @@ def read_folder(folder: Path, characters: Sequence[str]) -> tuple[Glyphs, list[s
         index = classes[label if label in classes else charset.normalise(label)]
         for file in sorted((folder / label).iterdir()):
             try:
-                pictures.append(_read_picture(file))
+                pictures.append(read_picture(file))
             except (OSError, ValueError, Image.DecompressionBombError) as error:
                 skipped.append(f"{file}: {error}")
             else:
@@ -149,17 +175,17 @@ def read_folder(folder: Path, characters: Sequence[str]) -> tuple[Glyphs, list[s
         raise ValueError(
             f"{folder}: none of its {len(skipped)} pictures can be read. {skipped[0] if skipped else ''}"
         )
-    boxes = [_ink_box(picture) for picture in pictures]
+    boxes = [ink_box(picture) for picture in pictures]
     shares = [
         max(x1 - x0, y1 - y0) / max(p.shape) for p, (x0, y0, x1, y1) in zip(pictures, boxes, strict=True)
     ]
-    scale = _FILL * EM / float(np.median(shares))
+    scale = FILL * EM / float(np.median(shares))
     placed = []
     for picture, box in zip(pictures, boxes, strict=True):
         height, width = picture.shape
         ink = picture[box[1] : box[3], box[0] : box[2]]
         middle = np.array([width, height], np.float32) / 2
-        placed.append(_place(ink, np.array(box, np.float32), middle, scale / max(picture.shape)))
+        placed.append(place_ink(ink, np.array(box, np.float32), middle, scale / max(picture.shape)))
     return Glyphs(folder.name, np.stack(placed), np.array(labels, np.int32), real=True), skipped
 
 
@@ -200,7 +226,7 @@ def split(glyphs: Glyphs, every: int = 10, at_least: int = 5) -> tuple[list[Glyp
     )
 
 
-def _read_picture(file: Path) -> np.ndarray:
+def read_picture(file: Path) -> np.ndarray:
     """A picture as uint8 (H, W), dark ink on light paper; what is transparent is paper.
 
     Raises:
@@ -216,19 +242,19 @@ def _read_picture(file: Path) -> np.ndarray:
     edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     if np.median(edge) < 128:
         grey = 255 - grey
-    if grey.min() > 200:
+    if grey.min() > 200 or grey.min() == grey.max():
         raise ValueError("it shows no ink.")
     return grey
 
 
-def _ink_box(picture: np.ndarray) -> tuple[int, int, int, int]:
+def ink_box(picture: np.ndarray) -> tuple[int, int, int, int]:
     """Left, top, right and bottom of the ink."""
     ink = picture < (int(picture.min()) + int(picture.max())) / 2
     rows, columns = np.nonzero(ink)
     return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
 
 
-def _place(image: np.ndarray, box: np.ndarray, middle: np.ndarray, scale: float) -> np.ndarray:
+def place_ink(image: np.ndarray, box: np.ndarray, middle: np.ndarray, scale: float) -> np.ndarray:
     """Puts the ink of a cropped character back to its size and place on the em square."""
     rows, columns = np.nonzero(image < 250)
     square = np.full((EM, EM), 255, np.uint8)

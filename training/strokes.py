@@ -16,12 +16,11 @@ from fontTools.misc import bezierTools
 from fontTools.pens.recordingPen import RecordingPen
 from fontTools.svgLib.path import parse_path
 
+from training import sources
 from zoo import charset
 
 POINTS = 20
 """Points of a stroke, evenly spaced along it."""
-
-_FILL = 0.8  # As for hands: an ordinary character takes up this much of the em square.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,5 +111,5 @@ def _resample(line: np.ndarray) -> np.ndarray:
 def _filled(characters: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The same characters at a size at which an ordinary one takes up its share of the em square."""
     sides = [np.ptp(strokes.reshape(-1, 2), axis=0).max() for strokes in characters.values()]
-    scale = np.float32(_FILL / np.median(sides))
+    scale = np.float32(sources.FILL / np.median(sides))
     return {character: strokes * scale for character, strokes in characters.items()}

@@ -1,0 +1,115 @@
+"""The model card of a preset, made from its `result.json`."""
+
+from typing import Any
+
+from serving import reading_tables
+from training import calibration
+from training.calibration import PRECISION
+
+
+def card(name: str, result: dict[str, Any], shape: tuple[int | None, ...]) -> str:
+    """The card in Markdown.
+
+    Args:
+        name: Of the preset.
+        result: What stands in its `result.json`.
+        shape: Of the model's input.
+    """
+    figures, data = result["validation"], result["data"]
+    _, height, width, channels = shape
+    classes = result["sizes"]["classes"]
+    return f"""# {name}
+
+Reads one handwritten Traditional Chinese character, a punctuation mark, digit, letter or bopomofo symbol,
+or tells that a cell is empty.
+
+- Input `image`: uint8 (N, {height}, {width}, {channels}), dark ink on light paper, a cell with 6 % of its
+  surroundings.
+- Output `logits`: float32 (N, {classes:,}), the ids of `zoo.characters`; id 0 is an empty cell.
+  Divide by the temperature {result["temperature"]:.3f} before the softmax.
+- {_threshold(result["reject_threshold"])}
+- {result["parameters"]:,} parameters; `model.tflite` takes {result["files"]["model.tflite"]["bytes"]:,} bytes
+  (int8; the last layer gives its sums as float32).
+- Licence of the weights: Apache-2.0.
+
+## Training
+
+{result["training"]["pictures"]:,} distorted pictures of {_sources(data)}.
+
+{_names(data)}
+
+{data["classes_without_a_sample"]} of the {classes - 1:,} characters have no sample.
+
+{result["notes"] or "Nothing is noted on the licences of these sources."}
+
+## Validation
+
+{_whose(figures, data)} All characters are undistorted.
+
+{reading_tables.writers(figures)}
+
+int8 and float32 agree on {figures["agreement_int8_float32"]:.4f} of them. What follows is of the int8 model.
+
+{reading_tables.by_kind(figures)}
+
+Look-alikes, such as 0 O 。 or 一 — -, have the same shape: only size, place and the text around tell them apart.
+
+## Calibration
+
+{_calibration(figures["calibration"]["cross_fitted"])}
+
+## Confusions
+
+{_confusions(figures)}
+{_speed(result["latency"])}## Limits
+
+Cursive hands and characters outside the charset are read as something else, often with a low score.
+Handwriting with broken strokes is read much worse than clean handwriting.
+"""
+
+
+def _threshold(threshold: float | None) -> str:
+    if threshold is None:
+        return f"No score is high enough for {PRECISION:.0%} right answers."
+    return f"From the score {threshold:.3f} on, {PRECISION:.0%} of the answers to validation characters are right."
+
+
+def _sources(data: dict[str, Any]) -> str:
+    parts = [f"{len(data['hands'])} files of handwriting", f"{len(data['fonts'])} fonts"]
+    if data.get("stroke_writers"):
+        parts.append(f"{data['stroke_writers']} made-up writers with strokes of {', '.join(data['strokes'])}")
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _names(data: dict[str, Any]) -> str:
+    return "\n".join(f"- {kind}: {', '.join(data[kind]) or 'none'}." for kind in ("hands", "fonts"))
+
+
+def _whose(figures: dict[str, Any], data: dict[str, Any]) -> str:
+    trained_on = {calibration.person(name) for name in data["hands"]}
+    if trained_on & {calibration.person(name) for name in figures["writers"]}:
+        return "Characters that the model never saw, of writers that it was trained on."
+    return "Writers that the model never saw."
+
+
+def _calibration(found: dict[str, Any] | None) -> str:
+    sentence = reading_tables.calibration(found)
+    if found is None:
+        return sentence
+    return (
+        "Temperature and threshold above are fitted on all these writers. How well they serve for another one "
+        "is measured with one writer held out at a time. "
+        f"{sentence}\n\n{reading_tables.by_writer_calibration(found)}"
+    )
+
+
+def _confusions(figures: dict[str, Any]) -> str:
+    if not figures["confusions"]:
+        return "No character was read as another one.\n"
+    text = f"The pairs that are most often taken for each other:\n\n{reading_tables.confusions(figures)}\n"
+    chinese = reading_tables.confused(figures, most=20, chinese=True)
+    return text + (f"\nPairs of Chinese characters: {chinese}.\n" if chinese else "")
+
+
+def _speed(latency: dict[str, Any] | None) -> str:
+    return "" if latency is None else f"## Speed\n\n{reading_tables.latency(latency)}\n\n"

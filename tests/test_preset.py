@@ -1,0 +1,303 @@
+"""Presets and their figures: exported, measured again, evaluated on folders."""
+
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+import zoo
+from serving import cli, latency, measure_characters, report, runtime
+from serving import preset as presets
+from serving.card import card
+from serving.runtime import Session
+from tests import made_hands
+from training import calibration, fit, labelled, pipeline, sources
+from training.recipe import CharacterRecipe
+from zoo import charset
+
+TINY = CharacterRecipe(
+    model="hanzinet",
+    sizes={"widths": (4, 8, 16, 16), "depths": (0, 0, 1, 0), "embedding": 8},
+    epochs=2,
+    steps=3,
+    batch_size=8,
+)
+LATENCY = {
+    "machine": {"cpu": "an abacus", "cores": 2, "python": "3.11"},
+    "batch": 32,
+    "milliseconds": {"float32": {"1": 2.0, "2": 1.0}, "int8": {"1": 0.5, "2": 0.25}},
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Training data whose validation writers are c, c again from a scan, and d."""
+    folder = made_hands.write_data(tmp_path_factory.mktemp("data"))
+    made_hands.write_hand(folder / "hands" / "dev" / "c_scan.npz", 4)
+    made_hands.write_hand(folder / "hands" / "dev" / "d.npz", 5, repeats=3)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run."""
+    workdir = tmp_path_factory.mktemp("run")
+    fit.fit(dataclasses.replace(TINY, data=data), workdir)
+    return workdir
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_clock() -> Iterator[pytest.MonkeyPatch]:
+    """Nothing is timed, for that starts processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(latency, "measure", lambda *_: LATENCY)
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def preset(run: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    notes = tmp_path_factory.mktemp("notes") / "notes.md"
+    notes.write_text("甲 and 乙 wrote this, under OFL.\n", encoding="utf-8")
+    return presets.export_preset(run, "tiny", data, tmp_path_factory.mktemp("presets"), notes)
+
+
+@pytest.fixture
+def copy(preset: Path, tmp_path: Path) -> Path:
+    """A preset that a test may change."""
+    return Path(shutil.copytree(preset, tmp_path / "copy"))
+
+
+def _result(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "result.json").read_text(encoding="utf-8"))
+
+
+def test_a_preset_holds_its_files_and_their_checksums(preset: Path) -> None:
+    result = _result(preset)
+    assert {path.name for path in preset.iterdir()} == {
+        "card.md", "model.tflite", "model.weights.h5", "result.json",
+    }  # fmt: skip
+    assert set(result["files"]) == {"model.tflite", "model.weights.h5"}
+    assert result["files"]["model.tflite"]["bytes"] == os.path.getsize(preset / "model.tflite")
+    assert 0.1 < result["temperature"] < 10
+    assert [path.name for path in preset.parent.iterdir()] == ["tiny"]
+
+
+def test_the_integer_file_agrees_with_keras(preset: Path, run: Path, data: Path) -> None:
+    model = zoo.load(run)
+    cells = pipeline.clean_cells(sources.read_hands(data / "hands" / "dev")[0])
+    exact = np.asarray(model.predict_on_batch(cells)["logits"])
+    integer = Session(preset / "model.tflite").run({"image": cells})["logits"]
+    assert integer.dtype == np.float32
+    spread = exact.max() - exact.min()
+    np.testing.assert_allclose(integer, exact, atol=0.08 * spread)  # int8 has 256 levels, layer after layer
+
+
+def test_a_preset_is_measured_on_writers_that_its_calibration_does_not_know(preset: Path, data: Path) -> None:
+    result = _result(preset)
+    figures = result["validation"]
+    assert list(figures["writers"]) == ["c", "c_scan", "d"]
+    assert set(figures["calibration"]) == {"cross_fitted"}
+    found = figures["calibration"]["cross_fitted"]["writers"]
+    session = Session(preset / "model.tflite")
+    writers = {one.writer: one for one in sources.read_hands(data / "hands" / "dev")}
+    logits = {
+        name: session.run({"image": pipeline.clean_cells(one)})["logits"] for name, one in writers.items()
+    }
+    temperature = calibration.fit_temperature(logits["d"], writers["d"].labels)
+    assert found["c"]["temperature"] == found["c_scan"]["temperature"]
+    # LiteRT may add in another order for another size of batch.
+    assert found["c"]["temperature"] == pytest.approx(temperature, rel=1e-3)
+    assert runtime.preset(preset).writers["d"]["samples"] == 3 * len(made_hands.CHARACTERS)
+
+
+def test_the_card_tells_sources_figures_and_confusions(preset: Path) -> None:
+    text = (preset / "card.md").read_text(encoding="utf-8")
+    assert "甲 and 乙 wrote this, under OFL." in text.split("## Training")[1].split("## Validation")[0]
+    assert "- hands: a, b." in text
+    assert "Writers that the model never saw." in text
+    for title in ("Calibration", "Confusions", "Speed", "Limits"):
+        assert f"\n\n## {title}\n\n" in text
+    assert "| Chinese " in text
+    assert "an abacus" in text
+    assert "\n\n\n" not in text
+
+
+def test_a_card_does_not_claim_more_than_was_measured(preset: Path) -> None:
+    result = _result(preset) | {"notes": "", "latency": None, "reject_threshold": None}
+    result["data"]["hands"] = ["d_scan"]
+    result["validation"]["calibration"]["cross_fitted"] = None
+    result["validation"]["confusions"] = []
+    text = card("tiny", result, (None, 64, 64, 1))
+    assert "of writers that it was trained on" in text
+    assert "never saw." not in text
+    assert "calibration cannot be measured" in text
+    assert "Nothing is noted on the licences" in text
+    assert "No score is high enough" in text
+    assert "No character was read as another one." in text
+    assert "## Speed" not in text
+
+
+def test_a_preset_is_measured_again_and_keeps_its_model_and_its_notes(copy: Path, data: Path) -> None:
+    before, files = _result(copy), {name: (copy / name).read_bytes() for name in presets._MODEL}
+    old = before | {"validation": {"writers": {}}}
+    del old["notes"], old["reject_threshold"], old["latency"]
+    (copy / "result.json").write_text(json.dumps(old), encoding="utf-8")
+    notes = copy.parent / "notes.md"
+    notes.write_text("Other notes.", encoding="utf-8")
+    presets.measure_again(copy, data, notes)
+    presets.measure_again(copy, data)
+    assert _result(copy) == before | {"notes": "Other notes."}
+    assert {name: (copy / name).read_bytes() for name in presets._MODEL} == files
+    assert "Other notes." in (copy / "card.md").read_text(encoding="utf-8")
+    assert (copy / "card.md").read_text(encoding="utf-8").startswith("# copy\n")
+
+
+def test_a_damaged_preset_is_not_measured(copy: Path, data: Path) -> None:
+    (copy / "model.tflite").write_bytes(b"nothing")
+    before = (copy / "result.json").read_bytes()
+    with pytest.raises(ValueError, match="the model is damaged"):
+        presets.measure_again(copy, data)
+    assert (copy / "result.json").read_bytes() == before
+
+
+def test_notes_that_are_no_text_are_named(copy: Path, data: Path) -> None:
+    (copy.parent / "notes.md").write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match=r"notes\.md: notes must be text in UTF-8"):
+        presets.measure_again(copy, data, copy.parent / "notes.md")
+
+
+def test_the_report_shows_each_preset(preset: Path, tmp_path: Path) -> None:
+    text = report.report(preset.parent, tmp_path)
+    assert "## Preset tiny" in text
+    assert "fitted on the other writers" in text
+    assert "| c_scan " in text
+    assert "| 1 thread |" in text
+
+
+def test_a_run_with_made_up_writers_needs_no_strokes_to_be_measured(
+    run: Path, data: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(run, tmp_path / "run")
+    result = _result(folder)
+    result["recipe"]["stroke_writers"] = 40
+    (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    assert set(fit.evaluate(folder, data)) == {"mean", "c", "c_scan", "d"}
+
+
+# ------------------------------------------------------------------------------------------ evaluation
+
+
+def test_a_folder_of_training_data_is_measured_by_its_validation_writers(run: Path, data: Path) -> None:
+    found = measure_characters.evaluate(run, data).report
+    expected = fit.evaluate(run, data)
+    assert {name: one["top1_float32"] for name, one in found["writers"].items()} | {
+        "mean": found["mean"]["top1_float32"]
+    } == expected
+    assert (found["precision"], found["seen"], found["calibrated_on"]) == ("float32", [], [])
+    assert "agreement_int8_float32" not in found
+    assert found["calibration"]["shipped"]["writers"]["c"]["temperature"] == 1
+    assert found["calibration"]["cross_fitted"]["writers"]["c"]["temperature"] != 1
+
+
+def test_a_folder_of_hands_is_measured_whole(preset: Path, data: Path) -> None:
+    found = measure_characters.evaluate(preset, data / "hands" / "train").report
+    assert list(found["writers"]) == ["a", "b"]
+    assert found["seen"] == ["a", "b"]
+    assert found["samples"] == sum(one["samples"] for one in found["characters"].values())
+    assert set(found["characters"]) == set(charset.normalise(made_hands.CHARACTERS))
+    shipped = found["calibration"]["shipped"]["writers"]["a"]
+    assert shipped["temperature"] == _result(preset)["temperature"]
+    assert shipped["threshold"] == _result(preset)["reject_threshold"]
+    assert set(found["bytes"]) == {"model.tflite", "model.weights.h5"}
+
+
+def test_one_file_of_a_hand_is_measured_alone(preset: Path, data: Path) -> None:
+    found = measure_characters.evaluate(preset, data / "hands" / "dev" / "c.npz").report
+    assert list(found["writers"]) == ["c"]
+    assert found["calibration"]["cross_fitted"] is None
+    assert found["calibrated_on"] == ["c"]
+
+
+def test_a_folder_of_pictures_is_measured_whole(preset: Path, tmp_path: Path) -> None:
+    folder = made_hands.write_folder(tmp_path / "mine", pictures=2)
+    (folder / "一" / "broken.png").write_bytes(b"\x89PNG nothing")
+    found = measure_characters.evaluate(preset, folder).report
+    assert found["writers"]["mine"]["samples"] == 6
+    assert "broken.png" in found["skipped"][0]
+    assert found["characters"].keys() == set("一二三")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: None, "must be a folder"),
+        (lambda folder: folder.mkdir(), "must hold hands/train"),
+        (
+            lambda folder: made_hands.write_folder(folder, "一龘"),
+            "1 characters that the model does not know: 龘",
+        ),
+        (lambda folder: (folder / "一").mkdir(parents=True), "none of its 0 pictures can be read"),
+    ],
+)
+def test_a_folder_without_labelled_characters_is_told(make, message: str, tmp_path: Path) -> None:
+    make(tmp_path / "mine")
+    with pytest.raises(ValueError, match=message):
+        labelled.read(tmp_path / "mine", charset.CHARACTERS)
+
+
+def test_a_model_of_other_outputs_is_not_measured() -> None:
+    model = zoo.create("crnn", classes=12, height=16, units=8, widths=(4, 8), depth=1)
+    with pytest.raises(
+        ValueError, match=r"`logits` \(None, 12\).*Received: \{'logits': \(None, None, 12\)\}"
+    ):
+        measure_characters.measure(model, None, [], charset.CHARACTERS[:12])
+
+
+def test_the_command_writes_figures_and_a_picture(
+    preset: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    file, folder = tmp_path / "figures.json", tmp_path / "shown"
+    arguments = ["--data", str(data), "--json", str(file), "--pictures", str(folder)]
+    assert cli.main(["evaluate", str(preset), *arguments]) == 0
+    shown = capsys.readouterr().out
+    found = json.loads(file.read_text(encoding="utf-8"))
+    assert (found["model"], found["latency"]) == ("tiny", LATENCY)
+    assert found["calibrated_on"] == ["c", "c_scan", "d"]
+    assert "(fitted on c, c_scan, d, which flatters it)" in shown
+    assert "| c_scan " in shown
+    assert "Most confused: " in shown
+    assert "an abacus" in shown
+    assert cv2.imread(str(folder / "confusions.png")).shape[2] == 3
+
+
+def test_the_command_tells_what_it_cannot_measure(
+    preset: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert cli.main(["evaluate", str(preset), "--data", str(tmp_path / "none")]) == 1
+    assert "`data` must be a folder" in capsys.readouterr().err
+    assert cli.main(["evaluate", "hanzinet_n"]) == 1
+    assert "Did you mean 'hanzinet_m'?" in capsys.readouterr().err
+
+
+def test_times_are_taken_in_processes_of_their_own(preset: Path, no_clock: pytest.MonkeyPatch) -> None:
+    no_clock.undo()
+    try:
+        found = latency.measure(preset, preset / "model.tflite", threads=(1, 4096), repeat=2)
+        with pytest.raises(RuntimeError, match="No trained model"):
+            latency.measure(preset / "none", None, threads=(1,))
+    finally:
+        no_clock.setattr(latency, "measure", lambda *_: LATENCY)
+    assert found is not None
+    assert found["batch"] == 32
+    assert {precision: list(times) for precision, times in found["milliseconds"].items()} == {
+        "float32": ["1"],
+        "int8": ["1"],
+    }
+    assert all(0 < time < 1000 for times in found["milliseconds"].values() for time in times.values())
