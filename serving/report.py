@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from serving import benchmark, evaluate, measure_zoo, reading_tables
-from training import measure_ensemble, measure_grids, measure_rate
+from training import ablate, measure_ensemble, measure_grids, measure_rate
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -110,7 +110,27 @@ def report(presets: Path, results: Path) -> str:
         path = results / section.name / "result.json"
         if path.exists():
             parts.append(f"## {section.title}\n\n`{section.command}`\n\n{section.table(_load(path))}\n")
-    return "\n".join(parts)
+    parts += [_ablation(results / "ablation" / name, title) for name, title in _ABLATIONS.items()]
+    return "\n".join(filter(None, parts))
+
+
+_ABLATIONS = {
+    "networks": "What networks were tried: short runs on the same pictures",
+    "data": "What each kind of data and each trick is worth: short runs of one network",
+}
+
+
+def _ablation(folder: Path, title: str) -> str:
+    rows = [_load(path) for path in sorted(folder.glob("*/result.json"))]
+    if not rows:
+        return ""
+    recipe, pictures = rows[0]["recipe"], rows[0]["training"]["pictures"]
+    return (
+        f"## {title}\n\n`python -m training.ablate DATA --fonts ... --strokes ... --rows {folder.name}`\n\n"
+        f"{pictures:,} pictures of {len(recipe['characters']):,} characters for each row. Shares of right answers on "
+        f"the same characters of writers that no row trained on, where any of {rows[0]['sizes']['classes'] - 1:,} "
+        f"can be the answer. With so few pictures the order tells more than the figures.\n\n{ablate.table(rows)}\n"
+    )
 
 
 def _load(path: Path) -> dict[str, Any]:

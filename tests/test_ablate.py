@@ -33,6 +33,8 @@ def test_each_row_leaves_a_result_and_is_trained_once(
     assert results["fonts_only"]["validation"].keys() == {"mean", "c"}
     assert results["fonts_only"]["multiply_adds"] > 0
     assert [path.name for path in (tmp_path / "out" / "fonts_only").iterdir()] == ["result.json"]
+    table = ablate.table(list(results.values()))
+    assert all(f"| {name} |" in table for name in rows)
     monkeypatch.setattr(ablate.fit, "fit", None)
     ablate.measure(recipe, rows, tmp_path / "out")
 
