@@ -115,7 +115,7 @@ def main() -> None:
         data=options.data,
         fonts=tuple(options.fonts),
         strokes=tuple(options.strokes),
-        stroke_writers=options.stroke_writers if options.strokes else 0,
+        stroke_writers=options.stroke_writers,
         characters=sources.frequent_characters(options.data, options.characters),
         epochs=options.epochs,
         steps=options.steps,

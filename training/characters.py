@@ -47,13 +47,14 @@ class CharacterTask:
             for font in recipe.fonts
         ]
         drawn = [source for folder in recipe.strokes for source in strokes.read_strokes(folder)]
+        made_up = glyphs.made_up_writers(drawn, recipe.stroke_writers, recipe.seed)
         self._origin = {
             "hands": [source.writer for source in self.train],
             "fonts": [source.writer for source in fonts],
             "strokes": [source.name for source in drawn],
-            "stroke_writers": recipe.stroke_writers,
+            "stroke_writers": len(made_up),
         }
-        self.train += fonts + glyphs.made_up_writers(drawn, recipe.stroke_writers, recipe.seed)
+        self.train += fonts + made_up
         if recipe.characters:
             self.train = [sources.only(source, charset.encode(recipe.characters)) for source in self.train]
             self.validation = [

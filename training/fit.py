@@ -13,7 +13,7 @@ import numpy as np
 import zoo
 from training import callbacks, checkpoint, distribute
 from training import recipe as recipes
-from training.recipe import CharacterRecipe, Recipe
+from training.recipe import Recipe
 from training.task import Task
 
 
@@ -97,8 +97,6 @@ def task_of(model: str | Path, data: Path | None = None, fonts: Sequence[Path] =
     recipe = recipes.from_json(zoo.describe(model)["recipe"])
     given: dict[str, Any] = {"data": data, "fonts": tuple(fonts)}
     changes = {name: value for name, value in given.items() if value and hasattr(recipe, name)}
-    if isinstance(recipe, CharacterRecipe):
-        changes["stroke_writers"] = 0  # A recipe in JSON does not say where their strokes are.
     return dataclasses.replace(recipe, start=str(model), **changes).task()
 
 

@@ -35,7 +35,7 @@ class Style:
     """What stays the same in all characters of one writer.
 
     Attributes:
-        care: How far strokes stray, 0.4 for a neat hand to 2 for a hasty one.
+        stray: How far strokes stray from their place, 0.4 for a neat hand to 2 for a hasty one.
         rise: Radians by which horizontal strokes rise to the right.
         lean: Radians by which vertical strokes lean.
         slant: Shear of whole characters.
@@ -43,7 +43,7 @@ class Style:
         proportion: How much the left, right, upper and lower halves are stretched at the others' cost, (2,).
         bow: How far strokes bend, in shares of their length.
         reach: Length of strokes as a factor.
-        roundness: Share of a corner that is cut.
+        roundness: How far corners are cut, 0 to 1 for strokes that are set apart, up to 6 for running script.
         running: Probability that two strokes are joined.
         hooks: Probability that a hook is written.
         width: Width of the pen in shares of the em square.
@@ -51,7 +51,7 @@ class Style:
         taper: How much the end of a stroke thins, in shares of the width.
     """
 
-    care: float
+    stray: float
     rise: float
     lean: float
     slant: float
@@ -69,9 +69,9 @@ class Style:
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Style":
         """The style of some writer."""
-        hasty = rng.random() < 0.4
+        stray, running, roundness = _HASTE[rng.choice(len(_HASTE), p=(0.5, 0.25, 0.25))]
         return cls(
-            care=float(rng.uniform(0.8, 2.0) if hasty else rng.uniform(0.4, 1.1)),
+            stray=float(rng.uniform(*stray)),
             rise=float(rng.normal(0.07, 0.06)),
             lean=float(rng.normal(0, 0.04)),
             slant=float(rng.normal(0, 0.08)),
@@ -79,13 +79,21 @@ class Style:
             proportion=rng.normal(0, 0.05, 2),
             bow=float(rng.normal(0, 0.03)),
             reach=float(rng.normal(1, 0.05)),
-            roundness=float(rng.uniform(0, 1)),
-            running=float(rng.uniform(0.08, 0.55) if hasty else rng.uniform(0, 0.08)),
+            roundness=float(rng.uniform(*roundness)),
+            running=float(rng.uniform(*running)),
             hooks=float(rng.uniform(0.2, 1)),
             width=float(np.exp(rng.uniform(np.log(0.013), np.log(0.052)))),
             pressure=float(rng.uniform(0, 0.35)),
             taper=float(rng.uniform(0, 0.7)),
         )
+
+
+_HASTE = (
+    ((0.4, 1.1), (0.0, 0.08), (0.0, 1.0)),  # Neat
+    ((0.8, 2.0), (0.08, 0.4), (0.3, 1.5)),  # Hasty
+    ((0.9, 2.0), (0.5, 1.5), (1.5, 6.0)),  # Running script
+)
+"""The ranges of stray, running and roundness of each kind of writer."""
 
 
 class StrokeHand:
@@ -116,7 +124,7 @@ class StrokeHand:
 def _perturb(lines: np.ndarray, style: Style, rng: np.random.Generator) -> np.ndarray:
     """Each stroke moved, turned, scaled and bent on its own: (strokes, points, 2) to the same."""
     count, points = lines.shape[:2]
-    care = style.care
+    stray = style.stray
     lines = lines.copy()
     for index in np.flatnonzero(_hooks(lines) & (rng.random(count) > style.hooks)):
         lines[index] = _without_hook(lines[index])
@@ -124,22 +132,22 @@ def _perturb(lines: np.ndarray, style: Style, rng: np.random.Generator) -> np.nd
     span = lines[:, -1] - lines[:, 0]
     length = np.hypot(*span.T)[:, None]
     # Strokes near one another in the order of writing stray together, as parts of a character do.
-    stray = rng.normal(0, 0.014 * care, (count, 2))
-    part = np.repeat(rng.normal(0, 0.018 * care, (count // 3 + 1, 2)), 3, axis=0)
+    alone = rng.normal(0, 0.014 * stray, (count, 2))
+    part = np.repeat(rng.normal(0, 0.018 * stray, (count // 3 + 1, 2)), 3, axis=0)
     part = np.roll(part, int(rng.integers(3)), axis=0)[:count]
     across = np.abs(span[:, 0]) > 2 * np.abs(span[:, 1])
     down = np.abs(span[:, 1]) > 2 * np.abs(span[:, 0])
-    turn = rng.normal(0, 0.05 * care, count) - style.rise * across + style.lean * down
-    size = style.reach * np.exp(rng.normal(0, 0.07 * care, count))
+    turn = rng.normal(0, 0.05 * stray, count) - style.rise * across + style.lean * down
+    size = style.reach * np.exp(rng.normal(0, 0.07 * stray, count))
     cosine, sine = (np.cos(turn) * size)[:, None], (np.sin(turn) * size)[:, None]
     x, y = (lines - middle)[..., 0], (lines - middle)[..., 1]
     moved = np.stack([x * cosine - y * sine, x * sine + y * cosine], axis=-1)
     along = np.linspace(0, 1, points)
-    bend = (style.bow + rng.normal(0, 0.025 * care, (count, 1))) * np.sin(np.pi * along)
-    bend += rng.normal(0, 0.01 * care, (count, 1)) * np.sin(2 * np.pi * along)
+    bend = (style.bow + rng.normal(0, 0.025 * stray, (count, 1))) * np.sin(np.pi * along)
+    bend += rng.normal(0, 0.01 * stray, (count, 1)) * np.sin(2 * np.pi * along)
     normal = np.stack([-span[:, 1], span[:, 0]], axis=-1) / np.maximum(length, 1e-6)
     moved += (bend * length)[..., None] * normal[:, None]
-    return np.asarray(moved + middle + (stray + part)[:, None])
+    return np.asarray(moved + middle + (alone + part)[:, None])
 
 
 def _hooks(lines: np.ndarray) -> np.ndarray:
@@ -212,13 +220,13 @@ def made_up_writers(strokes: Sequence[Strokes], writers: int, seed: int) -> list
         writers: How many writers.
         seed: Of all of them; the same seed gives the same pictures.
 
-    Raises:
-        ValueError: There are writers but no strokes.
+    Returns:
+        One for each writer; none without strokes.
     """
-    if writers and not strokes:
-        raise ValueError("`stroke_writers` need `strokes`: folders of characters as strokes. Received: none.")
     made = []
-    for writer in tqdm.trange(writers, desc="made-up writers", disable=None if writers else True):
+    for writer in tqdm.trange(
+        writers if strokes else 0, desc="made-up writers", disable=None if strokes else True
+    ):
         order = [strokes[(writer + turn) % len(strokes)].characters for turn in range(len(strokes))]
         characters = collections.ChainMap(*(dict(source) for source in order))
         hand = StrokeHand(characters, [seed, writer])

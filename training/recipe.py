@@ -71,7 +71,7 @@ class CharacterRecipe(Recipe):
         fonts: Font files; a folder stands for one font that is cut into slices.
         characters: The only characters that are taken from the data; empty for all.
         strokes: Folders of characters as strokes, see `training.strokes`.
-        stroke_writers: How many made-up writers write with these strokes, every character once each.
+        stroke_writers: How many made-up writers write with these strokes, if there are any; every character once each.
         real_weight: How often a sample of a real hand is drawn for one of a font or made-up writer.
         blank_share: Share of empty cells.
         fade: Last share of the run, in which the geometric distortions shrink to half.
@@ -91,7 +91,7 @@ class CharacterRecipe(Recipe):
     fonts: tuple[Path, ...] = ()
     characters: str = ""
     strokes: tuple[Path, ...] = ()
-    stroke_writers: int = 0
+    stroke_writers: int = 40
     real_weight: float = 3.0
     blank_share: float = 0.03
     fade: float = 0.0
