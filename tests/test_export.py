@@ -298,33 +298,33 @@ def test_what_cannot_be_asked_for_is_refused(model: keras.Model, tmp_path: Path)
         export.export_named("hanzinot", tmp_path / "out")
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_disk() -> Iterator[None]:
-    """Lets no file grow beyond 8 KiB."""
+    """Lets no file grow beyond 8 KiB; not longer than needed, as the log of the tests is a file too."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.usefixtures("small_disk")
 def test_a_full_disk_leaves_the_earlier_export(model: keras.Model, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "export.json").write_text("earlier")
-    with pytest.raises(OSError, match=r"the SavedModel cannot be written: .*(File too large|No space)"):
+    export.saved_model(model, tmp_path / "saved")
+    with (
+        small_disk(),
+        pytest.raises(OSError, match=r"the SavedModel cannot be written: .*(File too large|No space)"),
+    ):
         export.export(model, tmp_path / "out", {"image": cells(2, 0)[0]}, precisions=["float32"])
-    with pytest.raises(RuntimeError, match=r"hanzinet cannot become float32 TFLite: .*File too large"):
-        export.tflite(model, tmp_path, ["float32"], saved=saved_with_room(model, tmp_path))
+    with (
+        small_disk(),
+        pytest.raises(RuntimeError, match=r"hanzinet cannot become float32 TFLite: .*File too large"),
+    ):
+        export.tflite(model, tmp_path, ["float32"], saved=tmp_path / "saved")
     assert (tmp_path / "out" / "export.json").read_text() == "earlier"
     assert not list(tmp_path.glob(".*"))
-
-
-def saved_with_room(model: keras.Model, folder: Path) -> Path:
-    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit[1], limit[1]))
-    export.saved_model(model, folder / "saved")
-    resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-    return folder / "saved"
 
 
 @pytest.mark.slow
