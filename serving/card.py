@@ -3,7 +3,7 @@
 from typing import Any
 
 from serving import reading_tables
-from training import calibration
+from training import sources
 from training.calibration import PRECISION
 
 
@@ -30,11 +30,11 @@ or tells that a cell is empty.
 - {_threshold(result["reject_threshold"])}
 - {result["parameters"]:,} parameters; `model.tflite` takes {result["files"]["model.tflite"]["bytes"]:,} bytes
   (int8; the last layer gives its sums as float32).
-- Licence of the weights: Apache-2.0.
+- Licence of the weights: {_licence(data)}
 
 ## Training
 
-{result["training"]["pictures"]:,} distorted pictures of {_sources(data)}.
+{result["training"]["pictures"]:,} distorted pictures of {sources_of(data)}.
 
 {_names(data)}
 
@@ -44,7 +44,7 @@ or tells that a cell is empty.
 
 ## Validation
 
-{_whose(figures, data)} All characters are undistorted.
+{whose(figures, data)} All characters are undistorted.
 
 {reading_tables.writers(figures)}
 
@@ -74,7 +74,14 @@ def _threshold(threshold: float | None) -> str:
     return f"From the score {threshold:.3f} on, {PRECISION:.0%} of the answers to validation characters are right."
 
 
-def _sources(data: dict[str, Any]) -> str:
+def _licence(data: dict[str, Any]) -> str:
+    if data.get("sets"):
+        return f"that of the public sets which it was trained on ({', '.join(data['sets'])}); see below."
+    return "Apache-2.0."
+
+
+def sources_of(data: dict[str, Any]) -> str:
+    """What a model was trained on, in words."""
     parts = [f"{len(data['hands'])} files of handwriting", f"{len(data['fonts'])} fonts"]
     if data.get("stroke_writers"):
         parts.append(f"{data['stroke_writers']} made-up writers with strokes of {', '.join(data['strokes'])}")
@@ -85,9 +92,10 @@ def _names(data: dict[str, Any]) -> str:
     return "\n".join(f"- {kind}: {', '.join(data[kind]) or 'none'}." for kind in ("hands", "fonts"))
 
 
-def _whose(figures: dict[str, Any], data: dict[str, Any]) -> str:
-    trained_on = {calibration.person(name) for name in data["hands"]}
-    if trained_on & {calibration.person(name) for name in figures["writers"]}:
+def whose(figures: dict[str, Any], data: dict[str, Any]) -> str:
+    """Whose characters the figures stand on, in words."""
+    trained_on = {sources.person(name) for name in data["hands"]}
+    if trained_on & {sources.person(name) for name in figures["writers"]}:
         return "Characters that the model never saw, of writers that it was trained on."
     return "Writers that the model never saw."
 
@@ -98,7 +106,7 @@ def _calibration(found: dict[str, Any] | None) -> str:
         return sentence
     return (
         "Temperature and threshold above are fitted on all these writers. How well they serve for another one "
-        "is measured with one writer held out at a time. "
+        "is measured on writers that it is not fitted on. "
         f"{sentence}\n\n{reading_tables.by_writer_calibration(found)}"
     )
 

@@ -312,6 +312,8 @@ def evaluate(
         import zoo
         from training import callbacks, fit
 
+        if json is not None:
+            json.parent.mkdir(parents=True, exist_ok=True)
         if zoo.describe(model).get("recipe", {}).get("kind") == "LineRecipe":
             if pictures is not None:
                 raise ValueError("--pictures shows confusions of single characters; this model reads lines.")

@@ -60,7 +60,7 @@ class Measured:
             calibration of the others, None where all characters are of one person; and with `shipped`.
         """
         names = [writer.writer for writer in self.writers]
-        several = len({calibration.person(name) for name in names}) > 1
+        several = len({sources.person(name) for name in names}) > 1
         used = {"cross_fitted": calibration.cross_fit(self.logits, self.labels, names) if several else None}
         if shipped is not None:
             used["shipped"] = [shipped] * len(names)
@@ -163,7 +163,7 @@ def evaluate(model: str | Path, data: Path) -> Evaluation:
     recipe = recipes.from_json(description["recipe"]) if "recipe" in description else None
     if isinstance(recipe, CharacterRecipe) and recipe.characters:
         writers = [sources.only(writer, charset.encode(recipe.characters)) for writer in writers]
-    files = {name: facts["bytes"] for name, facts in description["files"].items()}
+    files = {name: facts["bytes"] for name, facts in description.get("files", {}).items()}
     session = None
     if "model.tflite" in files:
         session = runtime.preset(model if model in runtime.names() else Path(model)).session()
@@ -184,5 +184,5 @@ def evaluate(model: str | Path, data: Path) -> Evaluation:
 
 def _shared(writers: Sequence[Glyphs], names: Iterable[str]) -> list[str]:
     """The writers who are among the people of these names."""
-    people = {calibration.person(name) for name in names}
-    return [one.writer for one in writers if calibration.person(one.writer) in people]
+    people = {sources.person(name) for name in names}
+    return [one.writer for one in writers if sources.person(one.writer) in people]

@@ -24,6 +24,8 @@ MODEL = "hanzinet_m"
 LAYOUTS = ("auto", "grid", "lines", "line", "char")
 
 SIZE = 64
+"""Side of a crop where no model asks for another."""
+
 MARGIN = 0.06
 """What a crop shows around its cell, as a share of the cell; the network was trained with it."""
 
@@ -121,7 +123,7 @@ class Reader:
 
     def _read_grid(self, image: np.ndarray, grid: manuscript.Grid, name: str) -> Page:
         quads = grid.cells.reshape(-1, 4, 2)
-        crops = geometry.rectify(manuscript.flatten(image), quads, SIZE, margin=MARGIN)
+        crops = geometry.rectify(manuscript.flatten(image), quads, self._recogniser.size, margin=MARGIN)
         readings = self._recogniser(crops)
         filled = np.array([not reading.blank for reading in readings]).reshape(grid.rows, grid.columns)
         direction = grid.direction or manuscript.guess_direction(grid, filled)
@@ -142,7 +144,7 @@ class Reader:
         return Page(name, width, height, "grid", direction, lines, cells)
 
     def _read_character(self, image: np.ndarray, name: str) -> Page:
-        box, views = single.views(image, SIZE)
+        box, views = single.views(image, self._recogniser.size)
         lines: tuple[Line, ...] = ()
         if box is not None:
             fitted, *smaller = self._recogniser(views)
@@ -173,7 +175,7 @@ class _Recogniser:
 
     Args:
         session: Runs the network, from `image` to `logits`.
-        preset: Which characters its classes are, and what the logits are divided by.
+        preset: Which characters its classes are, what the logits are divided by, and the side of a crop.
         padded: Whether batches of one size are the fastest, as for LiteRT; else the session gets
             all crops at once.
     """
@@ -182,19 +184,20 @@ class _Recogniser:
         self, session: runtime.Session | Endpoint, preset: runtime.Preset, padded: bool = True
     ) -> None:
         self._session = session
+        self.size = preset.size
         self._characters = preset.characters
         self._temperature = preset.temperature
         self._padded = padded
 
     def __call__(self, crops: np.ndarray) -> list[_Reading]:
-        """Recognises crops, uint8 (N, 64, 64)."""
+        """Recognises crops, uint8 (N, size, size)."""
         if not self._padded:
             return self._interpret(self._session.run({"image": crops[..., None]})["logits"])
         readings: list[_Reading] = []
         for start in range(0, len(crops), BATCH):
             chunk = crops[start : start + BATCH]
             size = BATCH if len(crops) > BATCH else len(chunk)
-            batch = np.full((size, SIZE, SIZE, 1), 255, np.uint8)
+            batch = np.full((size, *chunk.shape[1:], 1), 255, np.uint8)
             batch[: len(chunk), :, :, 0] = chunk
             logits = self._session.run({"image": batch})["logits"][: len(chunk)]
             readings += self._interpret(logits)
@@ -233,12 +236,12 @@ def _open(url: str, preset: runtime.Preset) -> Endpoint:
     classes = len(preset.characters)
     if (
         not (image and logits)
-        or image.shape != (-1, SIZE, SIZE, 1)
+        or image.shape != (-1, preset.size, preset.size, 1)
         or logits.shape not in ((-1, classes), (-1, -1))
     ):
         raise EndpointError(
             "FAILED_PRECONDITION",
-            f"{url}: the model must read `image`, uint8 (any, {SIZE}, {SIZE}, 1), and give `logits`, float32 "
+            f"{url}: the model must read `image`, uint8 (any, {preset.size}, {preset.size}, 1), and give `logits`, float32 "
             f"(any, {classes}), the characters of {preset.name}. Received: image {image}, logits {logits}.",
         )
     return endpoint

@@ -47,13 +47,13 @@ def export_preset(workdir: Path, name: str, data: Path, presets: Path, notes: Pa
     """
     result = zoo.describe(workdir) | {"notes": _read(notes)}
     task = fit.task_of(workdir, data)
-    representative = samples.of_task(task)
     if not isinstance(task, CharacterTask):
         raise ValueError(f"`workdir` must hold a run of a recipe for characters. Received: {task.recipe}.")
+    representative = samples.of_task(task)
     with folders.replacing(presets / name, _NAMES) as target:
         export.tflite(task.model, target, ["int8"], representative)
         (target / convert.file_name("int8")).rename(target / _TFLITE)
-        task.model.save_weights(target / zoo.WEIGHTS)
+        zoo.save_weights(task.model, target / zoo.WEIGHTS)
         _describe(target, name, result, workdir, task)
     return presets / name
 
@@ -103,6 +103,7 @@ def _describe(target: Path, name: str, result: dict[str, Any], model: Path, task
     measured = measure_characters.measure(task.model, session, task.validation, task.characters)
     fitted = measured.fit()
     result |= {
+        "size": task.model.input_shape[1],
         "temperature": fitted.temperature,
         "reject_threshold": fitted.threshold,
         "validation": measured.figures(),

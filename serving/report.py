@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from serving import benchmark, evaluate, measure_zoo, reading_tables
+from serving import benchmark, card, evaluate, measure_zoo, reading_tables
 from training import ablate, measure_ensemble, measure_grids, measure_rate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,7 +35,7 @@ def _line_reader(result: dict[str, Any]) -> str:
     ]
     return (
         f"{result['parameters']:,} parameters, {result['training']['pictures']:,} lines of "
-        f"{', '.join(result['data']['fonts'])} in {result['training']['seconds'] / 60:.0f} minutes on two cores; "
+        f"{', '.join(result['data']['fonts'])} in {result['training']['seconds'] / 60:.0f} minutes; "
         f"{lines} lines each.\n\n" + reading_tables.markdown(["lines of", "character error rate"], rows)
     )
 
@@ -144,8 +144,7 @@ def _preset(name: str, result: dict[str, Any]) -> str:
     parts = [
         f"## Preset {name}",
         f"{result['parameters']:,} parameters, {size:.2f} MB as int8 TFLite, trained on "
-        f"{result['training']['pictures']:,} pictures of {len(data['hands'])} files of handwriting "
-        f"and {len(data['fonts'])} fonts. Writers that it never saw:",
+        f"{result['training']['pictures']:,} pictures of {card.sources_of(data)}. {card.whose(figures, data)}",
         reading_tables.writers(figures),
         f"int8 and float32 agree on {figures['agreement_int8_float32']:.4f} of the characters. Of the int8 model:",
         reading_tables.by_kind(figures),

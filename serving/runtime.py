@@ -134,6 +134,11 @@ class Preset:
         return (*charset.CHARACTERS, *self.result.get("added_characters", ""))
 
     @property
+    def size(self) -> int:
+        """Side of the crops that the model reads, in pixels."""
+        return int(self.result.get("size", 64))
+
+    @property
     def bytes(self) -> int:
         """Size of the model file."""
         return int(self.result["files"]["model.tflite"]["bytes"])

@@ -1,5 +1,6 @@
 """The table of what each choice is worth."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -35,6 +36,8 @@ def test_each_row_leaves_a_result_and_is_trained_once(
     assert [path.name for path in (tmp_path / "out" / "fonts_only").iterdir()] == ["result.json"]
     table = ablate.table(list(results.values()))
     assert all(f"| {name} |" in table for name in rows)
+    with pytest.raises(ValueError, match="trained with other options"):
+        ablate.measure(dataclasses.replace(recipe, steps=2), rows, tmp_path / "out")
     monkeypatch.setattr(ablate.fit, "fit", None)
     ablate.measure(recipe, rows, tmp_path / "out")
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training import calibration
+from training import calibration, sources
 from training.calibration import Calibration
 
 
@@ -80,8 +80,8 @@ def test_a_threshold_keeps_its_promise(answers: list[tuple[int, bool]], precisio
 
 
 def test_two_files_of_a_person_are_one_hand() -> None:
-    assert calibration.person("w12_scan") == calibration.person("w12") == "w12"
-    assert calibration.person("w1") != calibration.person("w12")
+    assert sources.person("w12_scan") == sources.person("w12") == "w12"
+    assert sources.person("student_01") != sources.person("student_02")
 
 
 def test_no_writer_is_measured_with_what_was_fitted_on_that_writer() -> None:

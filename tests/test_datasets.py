@@ -154,10 +154,15 @@ def test_a_recipe_trains_on_a_folder_of_a_public_set(casia: Path, tmp_path: Path
     data = made_hands.write_data(tmp_path / "data")
     recipe = CharacterRecipe(model="hanzinet", sizes=TINY, data=data, sets=(str(casia),))
     task = recipe.task()
-    expected = [hand.writer for hand in datasets.hands(str(casia))]
-    assert expected
-    assert task.facts()["data"]["hands"] == ["a", "b", *expected]
+    # The test writer, 1241-f, stays out.
+    assert task.facts()["data"]["hands"] == ["a", "b", "1001-f", "1002-f"]
+    assert task.facts()["data"]["sets"] == [casia.name]
     assert "sets" not in to_json(recipe)
+
+
+def test_a_set_that_is_not_known_is_told() -> None:
+    with pytest.raises(ValueError, match=r"named 'casia_hwdb/1\.3'\. Did you mean 'casia_hwdb/1\.\d'\?"):
+        datasets.hands("casia_hwdb/1.3")
 
 
 def test_unpacked_casia_tells_the_split_by_its_folders(casia: Path, tmp_path: Path) -> None:

@@ -74,6 +74,9 @@ def test_a_run_learns_from_a_finished_one(tmp_path: Path) -> None:
     model = fit.fit(taught, tmp_path / "taught")
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
     assert (tmp_path / "taught" / "result.json").exists()
+    assert fit.evaluate(tmp_path / "taught", data)["mean"] >= 0  # Without the teacher at hand.
+    with pytest.raises(ValueError, match="`label_smoothing` has no place"):
+        dataclasses.replace(taught, label_smoothing=0.1)
     other = dataclasses.replace(taught, sizes=recipe.sizes | {"size": 32})
     with pytest.raises(ValueError, match="`teacher` must take pictures of"):
         fit.fit(other, tmp_path / "other")

@@ -332,6 +332,20 @@ class _Doubtful(fakes.FakeSession):
         return {"logits": logits}
 
 
+def test_crops_have_the_size_that_the_model_reads(reader, page):
+    page("horizontal")
+    reader._recogniser.size = 48
+    shapes = []
+    answer = reader._recogniser._session.run
+    reader._recogniser._session.run = lambda inputs: (
+        shapes.append(inputs["image"].shape[1:]) or answer(inputs)
+    )
+    reader.read(fakes.sheet(ROWS)[0], layout="grid")
+    reader.read(fakes.one_character(100, 100, 10, 10, 80), layout="char")
+    assert set(shapes) == {(48, 48, 1)}
+    assert runtime.Preset(Path("tiny"), {"size": 48}).size == 48
+
+
 def _preset(temperature: float, added: str = "") -> runtime.Preset:
     return runtime.Preset(Path("tiny"), {"temperature": temperature, "added_characters": added})
 

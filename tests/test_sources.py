@@ -74,7 +74,7 @@ def test_a_woff2_font_reads_like_its_bare_form(tmp_path: Path) -> None:
     with ttLib.TTFont(plain) as font:
         font.flavor = "woff2"
         font.save(tmp_path / "boxes.woff2")
-    packed = sources.read_font([tmp_path / "boxes.woff2"])
+    packed = sources.read_font(tmp_path / "boxes.woff2")
     np.testing.assert_array_equal(packed.images, sources.read_font(plain).images)
 
 
@@ -89,3 +89,27 @@ def test_a_font_hand_writes_on_an_em_square_and_says_what_it_lacks(tmp_path: Pat
     assert hand("一").min() == 0
     with pytest.raises(KeyError, match="說"):
         hand("說")
+
+
+def test_a_file_that_is_no_font_is_named(tmp_path: Path) -> None:
+    (tmp_path / "notes.ttf").write_text("no font")
+    with pytest.raises(ValueError, match=r"notes\.ttf: is no TrueType"):
+        sources.read_font(tmp_path / "notes.ttf")
+
+
+def test_a_folder_named_by_a_variant_of_another_shape_is_refused(tmp_path: Path) -> None:
+    folder = made_hands.write_folder(tmp_path / "mine", "①一")
+    with pytest.raises(ValueError, match="`characters` must hold '①'"):
+        sources.read_folder(folder, charset.CHARACTERS)
+
+
+def test_punctuation_does_not_scale_a_folder_of_pictures(tmp_path: Path) -> None:
+    alone, _ = sources.read_folder(made_hands.write_folder(tmp_path / "a", "口日月"), charset.CHARACTERS)
+    mixed, _ = sources.read_folder(
+        made_hands.write_folder(tmp_path / "b", "口日月，。、：；！"), charset.CHARACTERS
+    )
+    chosen = charset.encode("口")[0]
+    ink = [
+        np.ptp(np.nonzero(glyphs.images[glyphs.labels == chosen][0] < 128)[0]) for glyphs in (alone, mixed)
+    ]
+    assert abs(ink[0] - ink[1]) <= 1

@@ -94,6 +94,20 @@ def test_made_up_writers_train_beside_hands(data: Path, tmp_path: Path) -> None:
     assert "strokes" not in to_json(recipe)
 
 
+def test_a_writer_who_trains_and_validates_is_refused(tmp_path: Path) -> None:
+    data = made_hands.write_data(tmp_path)
+    made_hands.write_hand(data / "hands" / "dev" / "a_scan.npz", 9)
+    with pytest.raises(ValueError, match=r"must either train or validate\. In both: a\."):
+        dataclasses.replace(TINY, data=data).task()
+
+
+def test_a_run_without_any_source_is_refused(data: Path) -> None:
+    with pytest.raises(ValueError, match="nothing to train on"):
+        dataclasses.replace(TINY, data=data, hands=False).task()
+    with pytest.raises(ValueError, match="`epochs` must be above 0"):
+        dataclasses.replace(TINY, epochs=0)
+
+
 def test_a_sheet_shows_what_a_recipe_trains_on(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

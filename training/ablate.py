@@ -7,15 +7,20 @@ Few characters and few pictures: the order of rows tells more than their figures
 
 import argparse
 import dataclasses
+import json
 import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
+
 import zoo
 from training import fit, operations, sources
+from training import recipe as recipes
 from training.recipe import CharacterRecipe
+from zoo import hanzinet
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "plain blocks, 64 px": {},
@@ -66,18 +71,33 @@ def measure(recipe: CharacterRecipe, rows: dict[str, dict[str, Any]], out: Path)
         out: Folder of the results.
     """
     for name, changes in rows.items():
+        changed = dataclasses.replace(recipe, **changes)
         target = out / re.sub(r"\W+", "_", name)
         if (target / "result.json").exists():
+            _check_same(changed, target / "result.json")
             continue
         print(f"\n{name}", flush=True)
         workdir = target / "run"
-        model = fit.fit(dataclasses.replace(recipe, **changes), workdir)
+        model = fit.fit(changed, workdir)
         result = zoo.describe(workdir)
-        kept = ("model", "sizes", "recipe", "parameters", "training", "data", "validation", "history")
-        multiply_adds = operations.multiply_adds(model)
-        row = {"name": name, "multiply_adds": multiply_adds, **{key: result[key] for key in kept}}
-        fit.write_json(target / "result.json", row)
+        kept = ("model", "sizes", "recipe", "training", "data", "validation", "history")
+        used = _folded(model) if changed.sizes.get("block") == "parallel" else model
+        cost = {"parameters": used.count_params(), "multiply_adds": operations.multiply_adds(used)}
+        fit.write_json(target / "result.json", {"name": name, **cost, **{key: result[key] for key in kept}})
         shutil.rmtree(workdir)
+
+
+def _folded(model: keras.Model) -> keras.Model:
+    folded = zoo.create("hanzinet", **model.built_by_zoo["sizes"] | {"block": "folded"})
+    hanzinet.fold(model, folded)
+    return folded
+
+
+def _check_same(recipe: CharacterRecipe, file: Path) -> None:
+    """A finished row stands for this recipe only."""
+    stored = json.loads(file.read_text(encoding="utf-8"))["recipe"]
+    if stored != json.loads(json.dumps(recipes.to_json(recipe))):
+        raise ValueError(f"{file}: was trained with other options. Remove it, or give another folder.")
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from scipy import optimize
 
+from training import sources
+
 PRECISION = 0.99
 """The share of right answers that the answers above the threshold shall have."""
 
@@ -87,11 +89,6 @@ def fit(logits: np.ndarray, labels: np.ndarray) -> Calibration:
     )
 
 
-def person(writer: str) -> str:
-    """Who wrote a source: `w12` and `w12_scan` are the same hand."""
-    return writer.partition("_")[0]
-
-
 def cross_fit(
     logits: Sequence[np.ndarray], labels: Sequence[np.ndarray], writers: Sequence[str]
 ) -> list[Calibration]:
@@ -107,10 +104,10 @@ def cross_fit(
     Raises:
         ValueError: All sources are of one person.
     """
-    people = sorted({person(writer) for writer in writers})
+    people = sorted({sources.person(writer) for writer in writers})
     if len(people) < 2:
         raise ValueError(f"`writers` must name at least two people. Received: {list(writers)}.")
-    folds = [people.index(person(writer)) % _MOST_FOLDS for writer in writers]
+    folds = [people.index(sources.person(writer)) % _MOST_FOLDS for writer in writers]
     fitted = {}
     for held in set(folds):
         others = [index for index, fold in enumerate(folds) if fold != held]

@@ -38,23 +38,29 @@ class CharacterTask:
             self._read_folder(recipe.data)
         if not recipe.hands:
             self.train = []
-        for name in recipe.sets:
-            from training import datasets  # Brings tensorflow-datasets, which the other data do not need.
-
-            self.train += datasets.hands(name)
-        fonts = [
-            sources.read_font(sorted(font.glob("*.woff2")) if font.is_dir() else font)
-            for font in recipe.fonts
-        ]
+        self._add_sets()
+        fonts = [sources.read_font(font) for font in recipe.fonts]
         drawn = [source for folder in recipe.strokes for source in strokes.read_strokes(folder)]
         made_up = glyphs.made_up_writers(drawn, recipe.stroke_writers, recipe.seed)
         self._origin = {
             "hands": [source.writer for source in self.train],
+            "sets": [Path(name).name for name in recipe.sets],
             "fonts": [source.writer for source in fonts],
             "strokes": [source.name for source in drawn],
             "stroke_writers": len(made_up),
         }
         self.train += fonts + made_up
+        if not self.train:
+            raise ValueError(
+                "There is nothing to train on: give fonts, strokes or public sets besides `hands=False`."
+            )
+        both = {sources.person(source.writer) for source in self.train} & {
+            sources.person(source.writer) for source in self.validation if source.real
+        }
+        if both and (recipe.data / "hands").is_dir():
+            raise ValueError(
+                f"{recipe.data}: a writer must either train or validate. In both: {', '.join(sorted(both))}."
+            )
         if recipe.characters:
             self.train = [sources.only(source, charset.encode(recipe.characters)) for source in self.train]
             self.validation = [
@@ -65,7 +71,7 @@ class CharacterTask:
 
     def _read_folder(self, folder: Path) -> None:
         labels = sources.labels_of_folder(folder)
-        new = [label for label in labels if label not in self.characters and not charset.supports(label)]
+        new = [label for label in labels if label not in self.characters and sources.class_of(label) is None]
         if new and not self.recipe.add_characters:
             raise ValueError(
                 f"{folder}: holds {len(new)} characters that the charset lacks: {''.join(new[:20])}. "
@@ -74,6 +80,14 @@ class CharacterTask:
         self.characters = (*self.characters, *new)
         glyphs, self.skipped = sources.read_folder(folder, self.characters)
         self.train, self.validation = sources.split(glyphs)
+
+    def _add_sets(self) -> None:
+        for name in self.recipe.sets:
+            from training import datasets  # Brings tensorflow-datasets, which the other data do not need.
+
+            dropped = datasets.Dropped()
+            self.train += datasets.hands(name, dropped)
+            self.skipped += dropped.unreadable
 
     def _build(self) -> keras.Model:
         classes = len(self.characters)
@@ -120,6 +134,8 @@ class CharacterTask:
         drawn = pipeline.train_batches(self.sampler, first_step, steps)
         if self.recipe.teacher is None:
             return drawn
+        if zoo.characters(self.recipe.teacher) != self.characters:
+            raise ValueError(f"`teacher` must know the same characters. Received: {self.recipe.teacher}.")
         teacher = zoo.load(self.recipe.teacher)
         return distillation.with_answers(drawn, teacher, self.recipe.teacher_temperature)
 

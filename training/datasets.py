@@ -23,11 +23,12 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import tensorflow_datasets as tfds
 
+import zoo
 from training import archives, sources
 from training.sources import EM, Glyphs
 
@@ -50,7 +51,9 @@ class Dropped:
     unreadable: list[str] = dataclasses.field(default_factory=list)
 
 
-def read_local(path: Path, dropped: Dropped | None = None) -> Iterator[Glyphs]:
+def read_local(
+    path: Path, dropped: Dropped | None = None, split: Literal["train", "test"] | None = None
+) -> Iterator[Glyphs]:
     """Reads a folder of handwriting, or one file of it, without building a data set.
 
     Of what a folder holds, the first kind is read: zip archives, also split ones (`.zip.001`) and
@@ -59,6 +62,8 @@ def read_local(path: Path, dropped: Dropped | None = None) -> Iterator[Glyphs]:
     Args:
         path: The folder or file.
         dropped: Takes up what is left out.
+        split: Only the files whose names or folders tell this split; those that tell none are of "train".
+            None takes all.
 
     Returns:
         The characters of one writer after the other, or all in one where writers are not known. As
@@ -70,7 +75,12 @@ def read_local(path: Path, dropped: Dropped | None = None) -> Iterator[Glyphs]:
         ValueError: There is none, a file is damaged, or no picture can be used.
     """
     out = Dropped() if dropped is None else dropped
-    found = archives.find(archives.files_of(path), out.unreadable)
+    files = archives.files_of(path)
+    if split is not None:
+        files = [
+            parts for parts in files if _split_of(parts, path) in (split, "" if split == "train" else split)
+        ]
+    found = archives.find(files, out.unreadable)
     inside = (one for one in found if _class_of(one.label, out) is not None)
     read = ((one.writer, one.label, image) for one, image in archives.readable(inside, out.unreadable))
     return _glyphs(read, path.name, out)
@@ -105,14 +115,29 @@ def read_built(
     return _glyphs(read, builder.name, out)
 
 
-def hands(name: str) -> list[Glyphs]:
+def hands(name: str, dropped: Dropped | None = None) -> list[Glyphs]:
     """The training characters of a public data set by its name, built if needed, or of a folder of its files.
 
+    Args:
+        name: One of `NAMES`, or a folder.
+        dropped: Takes up what is left out.
+
     Raises:
-        ValueError: There is no such folder, or its files cannot be used.
+        ValueError: There is no such data set or folder, or its files cannot be used.
         OSError: The files cannot be downloaded.
     """
-    return list(read_built(build(name)) if name in NAMES else read_local(Path(name)))
+    if name in NAMES:
+        return list(read_built(build(name), "train", dropped))
+    if not Path(name).exists():
+        raise ValueError(f"No public data set or folder named {name!r}.{zoo.did_you_mean(name, NAMES)}")
+    return list(read_local(Path(name), dropped, "train"))
+
+
+def _split_of(parts: archives.Source, folder: Path) -> str:
+    """What the name of a file, or that of a folder above it, tells: "train", "test" or ""."""
+    inside = parts[0].relative_to(folder).parts if folder.is_dir() else parts[0].parts[-1:]
+    found = _first_match(r"(?<![a-z])(?:train|trn|test|tst)(?![a-z])|trainpart", (folder.name, *inside)[::-1])
+    return {"tr": "train", "te": "test", "ts": "test"}.get(found[:2], "")
 
 
 def _class_of(label: str, dropped: Dropped) -> int | None:
@@ -150,8 +175,7 @@ def _placed(pictures: Iterable[tuple[str, str, np.ndarray]], writer: str, name: 
     # At one resolution pixels tell the size; else only the share of the picture does.
     units = np.ones(len(labels)) if writer else np.array([max(shape) for shape in shapes])
     sides = sizes.max(axis=1) / units
-    chinese = np.array(["\u4e00" <= label <= "\u9fff" for label in labels])
-    scale = sources.FILL * EM / float(np.median(sides[chinese] if chinese.any() else sides))
+    scale = sources.scale_of(sides, labels)
     images = np.empty((len(labels), EM, EM), np.uint8)
     for index, (packed, shape) in enumerate(zip(inks, shapes, strict=True)):
         columns, rows = sizes[index].astype(int)
@@ -435,10 +459,10 @@ class CasiaHwdb(_Handwriting):
             names = (folder.name, *parts[0].relative_to(folder).parts)[::-1]
             version = _first_match(r"1\.[012]", names)
             if version in ("", self.builder_config.name):
-                split = _first_match(r"(?<![a-z])(?:train|trn|test|tst)(?![a-z])|trainpart", names)
+                split = _split_of(parts, folder)
                 if not split:
                     raise ValueError(f"{parts[0]}: its name or folder must tell train or test.")
-                splits["train" if split.startswith("tr") else "test"].append(parts)
+                splits[split].append(parts)
         found = {split: parts for split, parts in splits.items() if parts}
         if not found:
             raise ValueError(

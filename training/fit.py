@@ -13,7 +13,7 @@ import numpy as np
 import zoo
 from training import callbacks, checkpoint, distribute
 from training import recipe as recipes
-from training.recipe import Recipe
+from training.recipe import CharacterRecipe, Recipe
 from training.task import Task
 
 
@@ -94,9 +94,14 @@ def evaluate(model: str | Path, data: Path | None = None, fonts: Sequence[Path] 
 
 def task_of(model: str | Path, data: Path | None = None, fonts: Sequence[Path] = ()) -> Task:
     """The task that a trained model was trained on, with the model. Arguments and errors as in `evaluate`."""
-    recipe = recipes.from_json(zoo.describe(model)["recipe"])
+    described = zoo.describe(model)
+    if "recipe" not in described:
+        raise ValueError(f"`model` must be a preset or a finished run, with a recipe. Received: {model}.")
+    recipe = recipes.from_json(described["recipe"])
     given: dict[str, Any] = {"data": data, "fonts": tuple(fonts)}
     changes = {name: value for name, value in given.items() if value and hasattr(recipe, name)}
+    if isinstance(recipe, CharacterRecipe):  # What holds for training only.
+        changes |= {"hands": True, "teacher": None, "head_from": None, "add_characters": False}
     return dataclasses.replace(recipe, start=str(model), **changes).task()
 
 

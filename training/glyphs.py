@@ -44,7 +44,7 @@ class Style:
         bow: How far strokes bend, in shares of their length.
         reach: Length of strokes as a factor.
         roundness: How far corners are cut, 0 to 1 for strokes that are set apart, up to 6 for running script.
-        running: Probability that two strokes are joined.
+        running: How often near strokes are joined: about as a probability; from 1 on, all the nearest are.
         hooks: Probability that a hook is written.
         width: Width of the pen in shares of the em square.
         pressure: How much the width varies along a stroke, in shares of it.

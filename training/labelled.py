@@ -5,7 +5,6 @@ from pathlib import Path
 
 from training import sources
 from training.sources import Glyphs
-from zoo import charset
 
 
 def read(data: Path, characters: Sequence[str]) -> tuple[list[Glyphs], list[str]]:
@@ -13,7 +12,8 @@ def read(data: Path, characters: Sequence[str]) -> tuple[list[Glyphs], list[str]
 
     Args:
         data: A folder of training data with `hands/dev`, of which these validation writers are taken; a
-            folder of hands, `*.npz`, or one such file; or a folder of pictures for each character,
+            folder of hands, `*.npz`, or one such file; a folder of public handwriting, zip archives or
+            `.gnt` files, as `training.datasets` reads it; or a folder of pictures for each character,
             `CHARACTER/*.png`.
         characters: The character of each class of the model.
 
@@ -29,11 +29,16 @@ def read(data: Path, characters: Sequence[str]) -> tuple[list[Glyphs], list[str]
     for folder in (data / "hands" / "dev", data):
         if any(folder.glob("*.npz")):
             return sources.read_hands(folder), []
+    if any(file.suffix.lower() in (".gnt", ".zip") for file in data.rglob("*")):
+        from training import datasets  # Brings tensorflow-datasets, which the other data do not need.
+
+        dropped = datasets.Dropped()
+        return list(datasets.read_local(data, dropped)), dropped.unreadable
     known = set(characters)
     unknown = [
         label
         for label in sources.labels_of_folder(data)
-        if label not in known and charset.normalise(label) not in known
+        if label not in known and sources.class_of(label) is None
     ]
     if unknown:
         raise ValueError(

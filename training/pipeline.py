@@ -94,12 +94,13 @@ class CellSampler:
         rng = np.random.default_rng([self.seed, int(step)])
         share = 1.0 if self.fade is None else float(np.interp(step, self.fade, (1.0, 0.5)))
         distortion = augment.Distortion().faded(share)
+        drawn = max(self.size, 64)  # Smaller pictures are reduced, as crops of a page are.
         places = np.searchsorted(self.shares, rng.random((2, self.batch_size)))
         chosen = np.minimum(places, len(self.shares) - 1)
         blank = rng.random(self.batch_size) < self.blank_share
         pictures = [
             augment.cell_image(
-                None if empty else self.images[index], self.images[other], rng, distortion=distortion
+                None if empty else self.images[index], self.images[other], rng, drawn, distortion
             )
             for index, other, empty in zip(*chosen, blank, strict=True)
         ]

@@ -53,6 +53,11 @@ class Recipe:
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("epochs", "steps", "batch_size", "learning_rate"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"`{name}` must be above 0. Received: {name}={getattr(self, name)}.")
+
     def task(self) -> Any:
         """The `training.task.Task` of this recipe, its data read."""
         module, name = self.TASK.split(":")
@@ -77,7 +82,7 @@ class CharacterRecipe(Recipe):
         fade: Last share of the run, in which the geometric distortions shrink to half.
         head_from: Preset of another model whose last layer this one starts from. Thousands of classes
             start as noise otherwise, and a deep network learns nothing for the first 100,000 pictures.
-        label_smoothing: Share of the target that is spread over all characters.
+        label_smoothing: Share of the target that is spread over all characters; not beside a teacher.
         teacher: Preset, or folder of a run, whose answers the model learns besides the labels.
         teacher_share: Share of the loss that follows the teacher.
         teacher_temperature: Divides the logits of both, so that the lesser answers count.
@@ -101,6 +106,13 @@ class CharacterRecipe(Recipe):
     teacher_share: float = 0.7
     teacher_temperature: float = 2.0
     add_characters: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.teacher is not None and self.label_smoothing:
+            raise ValueError(
+                "`label_smoothing` has no place beside a `teacher`, whose answers are soft already."
+            )
 
 
 @dataclasses.dataclass(frozen=True)

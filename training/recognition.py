@@ -1,7 +1,6 @@
 """The task of reading lines."""
 
 import functools
-from pathlib import Path
 from typing import Any, Literal
 
 import keras
@@ -39,8 +38,8 @@ class LineTask:
         self.alphabet = tuple(ids)
         hands = recipe.data / "hands" / "train"
         self.train = sources.read_hands(hands) if recipe.hands else []
-        self.train += [_read_font(font) for font in recipe.fonts]
-        self.unseen = [_read_font(font) for font in recipe.unseen_fonts]
+        self.train += [sources.read_font(font) for font in recipe.fonts]
+        self.unseen = [sources.read_font(font) for font in recipe.unseen_fonts]
         if recipe.hands:
             self.unseen += sources.read_hands(recipe.data / "hands" / "dev")
         self.model = (
@@ -151,7 +150,3 @@ def character_error_rate(texts: list[tuple[str, str]]) -> float:
     if not written:
         raise ValueError("`texts` must hold a character that was written. Received: none.")
     return sum(Levenshtein.distance(text, read) for text, read in texts) / written
-
-
-def _read_font(font: Path) -> Glyphs:
-    return sources.read_font(sorted(font.glob("*.woff2")) if font.is_dir() else font)

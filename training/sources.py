@@ -8,7 +8,7 @@ import dataclasses
 import io
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,7 @@ def read_hand(path: Path) -> Glyphs:
     """Reads a file of one writer's characters.
 
     Args:
-        path: A `.npz` file with `images`, uint8 (n, 96, 96), cropped to the ink and centred, and
+        path: A `.npz` file, named for its writer (`NAME.npz`; `NAME_scan.npz` is the same writer again), with `images`, uint8 (n, 96, 96), cropped to the ink and centred, and
             `labels`, str (n,). With `bbox`, (n, 4), x0 y0 x1 y1 of the ink on the sheet that it was cut
             from, and `canvas`, (rows, columns) of that sheet, characters get their size and place back;
             without both they stay as they are, so that a full stop stands in the middle.
@@ -100,10 +100,25 @@ def _placed(
 ) -> np.ndarray:
     """The chosen characters in the size and place in which they stand on the sheet."""
     sides = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
-    chinese = np.array([name >= "\u4e00" and name <= "\u9fff" for name in names])
-    scale = FILL * EM / float(np.median(sides[chinese] if chinese.any() else sides))
+    scale = scale_of(sides, names.tolist())
     middle = np.array([canvas[1], canvas[0]], np.float32) / 2
     return np.stack([place_ink(images[index], boxes[index], middle, scale) for index in chosen])
+
+
+def scale_of(sides: np.ndarray, names: Sequence[str]) -> float:
+    """What makes a writer's ordinary character take up its share of the em square.
+
+    Args:
+        sides: float (n,), the longer side of each character's ink.
+        names: The characters; punctuation counts only where there is nothing else.
+    """
+    chinese = np.array(["\u4e00" <= name <= "\u9fff" for name in names])
+    return FILL * EM / float(np.median(sides[chinese] if chinese.any() else sides))
+
+
+def person(writer: str) -> str:
+    """Who wrote a source: `NAME` and `NAME_scan` are the same hand."""
+    return writer.removesuffix("_scan")
 
 
 def read_hands(folder: Path) -> list[Glyphs]:
@@ -158,12 +173,14 @@ def read_folder(folder: Path, characters: Sequence[str]) -> tuple[Glyphs, list[s
         The characters, and a line for each picture that cannot be read, with the reason.
 
     Raises:
-        ValueError: No picture can be read.
+        ValueError: No picture can be read, or a folder is named by none of the characters.
     """
     classes = {character: index for index, character in enumerate(characters) if index}
-    pictures, labels, skipped = [], [], []
+    pictures, labels, names, skipped = [], [], [], []
     for label in labels_of_folder(folder):
-        index = classes[label if label in classes else charset.normalise(label)]
+        index = classes[label] if label in classes else class_of(label)
+        if index is None:
+            raise ValueError(f"{folder / label}: `characters` must hold {label!r}.")
         for file in sorted((folder / label).iterdir()):
             try:
                 pictures.append(read_picture(file))
@@ -171,6 +188,7 @@ def read_folder(folder: Path, characters: Sequence[str]) -> tuple[Glyphs, list[s
                 skipped.append(f"{file}: {error}")
             else:
                 labels.append(index)
+                names.append(label)
     if not pictures:
         raise ValueError(
             f"{folder}: none of its {len(skipped)} pictures can be read. {skipped[0] if skipped else ''}"
@@ -179,7 +197,7 @@ def read_folder(folder: Path, characters: Sequence[str]) -> tuple[Glyphs, list[s
     shares = [
         max(x1 - x0, y1 - y0) / max(p.shape) for p, (x0, y0, x1, y1) in zip(pictures, boxes, strict=True)
     ]
-    scale = FILL * EM / float(np.median(shares))
+    scale = scale_of(np.array(shares), names)
     placed = []
     for picture, box in zip(pictures, boxes, strict=True):
         height, width = picture.shape
@@ -272,13 +290,16 @@ def place_ink(image: np.ndarray, box: np.ndarray, middle: np.ndarray, scale: flo
 
 def open_font(path: Path, size: int = EM) -> tuple[ImageFont.FreeTypeFont, frozenset[int]]:
     """Opens a TrueType, OpenType or WOFF2 font: the font at `size` pixels, and its code points."""
-    with ttLib.TTFont(path, fontNumber=0, lazy=True) as font:
-        covered = frozenset(font.getBestCmap())
-        if font.flavor is None:
-            return ImageFont.truetype(str(path), size), covered
-        font.flavor = None  # FreeType reads the bare tables.
-        plain = io.BytesIO()
-        font.save(plain)
+    try:
+        with path.open("rb") as file, ttLib.TTFont(file, fontNumber=0, lazy=True) as font:
+            covered = frozenset(font.getBestCmap() or ())
+            if font.flavor is None:
+                return ImageFont.truetype(str(path), size), covered
+            font.flavor = None  # FreeType reads the bare tables.
+            plain = io.BytesIO()
+            font.save(plain)
+    except ttLib.TTLibError as error:
+        raise ValueError(f"{path}: is no TrueType, OpenType or WOFF2 font ({error}).") from error
     plain.seek(0)
     return ImageFont.truetype(plain, size), covered
 
@@ -294,16 +315,17 @@ def draw_character(font: ImageFont.FreeTypeFont, character: str) -> np.ndarray:
     return np.asarray(image)
 
 
-def read_font(paths: Path | Iterable[Path]) -> Glyphs:
+def read_font(path: Path) -> Glyphs:
     """Draws every character of the charset that a font holds.
 
     Args:
-        paths: The font's file, or the files of a font that is cut into slices of code points.
+        path: The font's file, or the folder of a font that is cut into slices of code points (`*.woff2`).
 
     Raises:
-        ValueError: The font holds no character of the charset.
+        ValueError: A file is no font, or the font holds no character of the charset.
+        OSError: It cannot be read.
     """
-    files = [paths] if isinstance(paths, Path) else sorted(paths)
+    files = sorted(path.glob("*.woff2")) if path.is_dir() else [path]
     vertical = {"「": "﹁", "」": "﹂", "『": "﹃", "』": "﹄", "(": "︵", ")": "︶", "—": "︱"}
     images, labels = [], []
     seen: set[str] = set()
@@ -320,7 +342,7 @@ def read_font(paths: Path | Iterable[Path]) -> Glyphs:
                     images.append(image)
                     labels.append(index)
     if not images:
-        raise ValueError(f"A font must hold characters of the charset. Received: {[str(f) for f in files]}.")
+        raise ValueError(f"A font must hold characters of the charset. Received: {path}.")
     return Glyphs(files[0].stem, np.stack(images), np.array(labels, np.int32), real=False)
 
 

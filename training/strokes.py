@@ -51,13 +51,13 @@ def read_strokes(folder: Path) -> list[Strokes]:
     for file, character, form in _files(folder):
         try:
             lines = _read_svg(file) if file.suffix == ".svg" else _read_json(file)
-        except (KeyError, TypeError, ValueError, ElementTree.ParseError) as error:
+            strokes = [_resample(line) for line in lines]
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError, ElementTree.ParseError) as error:
             raise ValueError(
                 f"{file}: holds no strokes as KanjiVG or hanzi-writer-data write them."
             ) from error
-        if lines:
-            strokes = np.stack([_resample(line) for line in lines])
-            found.setdefault(f"{folder.name}{form}", {})[character] = strokes.astype(np.float32)
+        if strokes:
+            found.setdefault(f"{folder.name}{form}", {})[character] = np.stack(strokes).astype(np.float32)
     if not found:
         raise ValueError(f"{folder}: must hold HEX.svg or CHARACTER.json files of characters of the charset.")
     return [Strokes(name, _filled(characters)) for name, characters in sorted(found.items())]

@@ -25,12 +25,12 @@ RECIPES = {
     ),
     "efficientnet_b0": CharacterRecipe(
         model="efficientnet_b0",
-        sizes={"size": 48, "channels": 1, "dropout": 0.1, "drop_connect": 0.05, "embedding": 160},
+        sizes={"size": 48, "channels": 1, "dropout": 0.0, "drop_connect": 0.0, "embedding": 160},
         head_from="hanzinet_m",
         epochs=14,
         steps=250,
         batch_size=64,
-        learning_rate=8e-3,
+        learning_rate=3e-3,
     ),
     # For trying things out: a small network and a few minutes.
     "hanzinet_tiny": CharacterRecipe(
