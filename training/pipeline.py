@@ -59,7 +59,7 @@ class CellSampler:
         """Joins sources.
 
         Args:
-            sources: Hands and fonts.
+            sources: Hands, fonts and made-up writers.
             batch_size: Pictures of a batch.
             real_weight: How often a sample of a real hand is drawn for one of a font.
             blank_share: Share of empty cells.

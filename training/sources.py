@@ -29,10 +29,10 @@ class Glyphs:
     """Characters of one writer or font.
 
     Attributes:
-        writer: Who wrote them: the name of the file.
+        writer: Who wrote them: the name of the file or folder, or that of a made-up writer.
         images: uint8 (n, 96, 96), dark ink on white.
-        labels: int32 (n,), ids of `zoo.charset`.
-        real: Whether a hand wrote them, as opposed to a font.
+        labels: int32 (n,), ids of `zoo.charset`, or of the characters that a training adds.
+        real: Whether a hand wrote them, as opposed to a font or made-up writer.
     """
 
     writer: str
