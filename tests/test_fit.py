@@ -118,7 +118,11 @@ def test_a_full_disk_is_told_and_costs_nothing(data: Path, tmp_path: Path) -> No
         str(data),
     ]
     done = subprocess.run(
-        [*command, "--steps", "1", "--epochs", "1"], capture_output=True, text=True, timeout=300, check=False
+        [*command, "--steps", "1", "--epochs", "1", "--batch-size", "4"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 1
     assert "checkpoint.npz" in done.stderr
