@@ -44,7 +44,7 @@ TINY = {
     "epochs": 3,
     "steps": 6,
     "batch_size": 8,
-    "learning_rate": 2e-2,
+    "learning_rate": 5e-3,  # A higher one lets Adam magnify the rounding of sums.
     "ema": 0.9,
 }
 # Without batch normalisation, dropout and clipping, which each device does for its part.
@@ -130,7 +130,7 @@ def test_two_processes_train_as_one_with_the_joint_batch(
 ) -> None:
     _finish(*_start_two(data, (tmp_path, tmp_path), compiled))
     np.testing.assert_allclose(_losses(tmp_path), _losses(one_process), rtol=0, atol=1e-5)
-    assert _losses(tmp_path)[-1] < _losses(tmp_path)[0] - 0.3  # It learned.
+    assert _losses(tmp_path)[-1] < _losses(tmp_path)[0] - 0.05  # It learned.
     for two, one in zip(_history(tmp_path), _history(one_process), strict=True):
         assert two["validation"] == pytest.approx(one["validation"], abs=0.06)  # One of 20 characters.
     assert not list(tmp_path.glob("*.tmp"))
