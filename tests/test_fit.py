@@ -150,6 +150,16 @@ def test_a_users_folder_of_pictures_fine_tunes_a_run(data: Path, tmp_path: Path)
         np.testing.assert_allclose(ours, theirs, atol=1e-6, err_msg=ours.path)
 
 
+def test_a_run_goes_on_at_another_size(data: Path, tmp_path: Path) -> None:
+    fit.fit(dataclasses.replace(TINY, data=data, epochs=1), tmp_path / "first")
+    size = zoo.load(tmp_path / "first").input_shape[1] // 2
+    recipe = dataclasses.replace(
+        TINY, data=data, start=str(tmp_path / "first"), sizes={"size": size}, epochs=1
+    )
+    assert fit.fit(recipe, tmp_path / "second").input_shape[1] == size
+    assert zoo.load(tmp_path / "second").input_shape[1] == size
+
+
 def test_new_characters_join_behind_the_old_ones(data: Path, tmp_path: Path) -> None:
     fit.fit(dataclasses.replace(TINY, data=data, epochs=1), tmp_path / "first")
     folder = made_hands.write_folder(tmp_path / "mine", "一二龘")

@@ -92,6 +92,23 @@ def test_a_bundled_preset_loads_with_its_characters() -> None:
     assert "說" in characters
 
 
+def test_another_size_keeps_the_weights_and_the_sums_over_the_map() -> None:
+    old = zoo.create("hanzinet", **tiny.SIZES["hanzinet"])
+    new = zoo.with_size(old, 64)
+    assert new.input_shape == (None, 64, 64, 1)
+    assert new.built_by_zoo["sizes"] == {**tiny.SIZES["hanzinet"], "size": 64}
+    for ours, theirs in zip(new.weights, old.weights, strict=True):
+        if "places" in theirs.path:
+            assert (ours.shape[:2], theirs.shape[:2]) == ((4, 4), (2, 2))
+            ours, theirs = np.asarray(ours).sum((0, 1)), np.asarray(theirs).sum((0, 1))
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_a_model_whose_dense_layers_span_the_map_has_one_size() -> None:
+    with pytest.raises(ValueError, match="weights that depend on its size"):
+        zoo.with_size(zoo.create("vgg16", **tiny.SIZES["vgg16"]), 64)
+
+
 def test_more_classes_keep_the_old_ones() -> None:
     old = zoo.create("hanzinet", **tiny.SIZES["hanzinet"])
     new = zoo.with_classes(old, 15)

@@ -92,7 +92,11 @@ class CharacterTask:
     def _build(self) -> keras.Model:
         classes = len(self.characters)
         if self.recipe.start is not None:
-            return zoo.with_classes(zoo.load(self.recipe.start), classes)
+            model = zoo.load(self.recipe.start)
+            size = self.recipe.sizes.get("size", model.input_shape[1])
+            if size != model.input_shape[1]:
+                model = zoo.with_size(model, size)
+            return zoo.with_classes(model, classes)
         model = zoo.create(self.recipe.model, classes=classes, **self.recipe.sizes)
         if self.recipe.head_from is not None:
             _copy_head(zoo.load(self.recipe.head_from), model)

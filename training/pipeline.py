@@ -75,9 +75,7 @@ class CellSampler:
         totals = np.bincount(labels, weights, minlength=classes)
         shares = weights / np.sqrt(totals[labels])
         shares[np.isin(labels, charset.encode(_FREQUENT))] *= 4
-        shares[np.isin(labels, charset.encode(_RARE))] *= 0.1
-        letters = [index for index, c in enumerate(charset.CHARACTERS) if c.isascii() and c.isalpha()]
-        shares[np.isin(labels, letters)] *= 0.3
+        shares[np.isin(labels, charset.encode(_RARE))] *= 0.4
         return cls(
             images=np.concatenate([source.images for source in sources]),
             labels=labels,

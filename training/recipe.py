@@ -18,7 +18,7 @@ class Recipe:
         model: Name in `zoo.names()`.
         sizes: What its builder takes besides `classes`.
         data: Folder of the data.
-        start: Preset, or folder of a run, whose weights the run starts from.
+        start: Preset, or folder of a run, whose model the run goes on with; of `sizes`, only `size` holds then.
         epochs: Number of epochs; a checkpoint is written after each.
         steps: Batches of an epoch.
         batch_size: Pictures of a batch.

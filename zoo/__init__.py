@@ -155,6 +155,35 @@ def with_classes(model: "keras.Model", classes: int) -> "keras.Model":
     return grown
 
 
+def with_size(model: "keras.Model", size: int) -> "keras.Model":
+    """The same model for pictures of another size; kernels that span the whole map are stretched with it.
+
+    Args:
+        model: From `create` or `load`; only its depthwise kernels depend on the size.
+        size: Side of the image in pixels.
+
+    Raises:
+        ValueError: Other weights depend on the size.
+    """
+    import keras
+
+    built = model.built_by_zoo
+    resized = create(built["model"], **{**built["sizes"], "size": size})
+    for new, old in zip(resized.weights, model.weights, strict=True):
+        value = np.asarray(old)
+        if new.shape != old.shape:
+            if len(new.shape) != 4 or new.shape[2:] != old.shape[2:]:
+                raise ValueError(
+                    f"`model` must have no weights that depend on its size. Received: {old.path} of {old.shape}."
+                )
+            # The sum over the map stays what it was.
+            shrunk = np.prod(old.shape[:2]) / np.prod(new.shape[:2])
+            map_of_channels = keras.ops.image.resize(value[None, ..., 0], new.shape[:2])[0]
+            value = np.asarray(map_of_channels)[..., None] * np.float32(shrunk)
+        new.assign(value)
+    return resized
+
+
 def _bundled() -> list[str]:
     return sorted(file.parent.name for file in PRESETS.glob("*/result.json"))
 

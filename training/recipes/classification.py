@@ -5,6 +5,15 @@ from training.recipe import CharacterRecipe
 RECIPES = {
     # The first bundled reader: about a million pictures, an hour on two cores.
     "hanzinet_m": CharacterRecipe(model="hanzinet_m"),
+    # The first stage of the bundled reader: at 48 pixels a picture costs half as much to learn from.
+    "hanzinet_m_48": CharacterRecipe(
+        model="hanzinet",
+        sizes={"size": 48, "widths": (16, 32, 72, 320), "depths": (0, 1, 1, 0), "embedding": 192},
+        epochs=20,
+        steps=1000,
+        learning_rate=6e-3,
+        real_weight=6.0,
+    ),
     # The networks of the research note, at sizes that two cores train in an hour or so.
     "vgg16": CharacterRecipe(
         model="vgg16",
