@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from serving import benchmark, card, evaluate, measure_zoo, reading_tables
+from serving import benchmark, card, evaluate, measure_peers, measure_zoo, reading_tables
 from training import ablate, measure_ensemble, measure_grids, measure_rate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,6 +64,12 @@ SECTIONS = (
         "Time and memory of a page",
         "python -m serving.benchmark examples/essay.jpg --json results/speed/result.json",
         benchmark.table,
+    ),
+    Section(
+        "peers",
+        "Beside the recognisers of PP-OCR: Chinese characters of the validation writers, one thread",
+        "python -m serving.measure_peers DATA --json results/peers/result.json",
+        measure_peers.table,
     ),
     Section(
         "ensemble",

