@@ -165,7 +165,8 @@ def test_a_preset_for_other_characters_is_an_error(tmp_path):
 
 def test_every_preset_that_ships_loads():
     for name in runtime.names():
-        session = runtime.preset(name).session()
-        logits = session.run({"image": np.full((3, 64, 64, 1), 255, np.uint8)})["logits"]
+        preset = runtime.preset(name)
+        white = np.full((3, preset.size, preset.size, 1), 255, np.uint8)
+        logits = preset.session().run({"image": white})["logits"]
         assert logits.dtype == np.float32
         assert (logits.argmax(1) == 0).all(), "white paper must be a blank cell"

@@ -51,6 +51,14 @@ def test_a_hand_without_places_stays_as_it_is(tmp_path: Path) -> None:
     np.testing.assert_array_equal(hand.images, images[[0, 2]])
 
 
+def test_only_the_chinese_characters_of_a_hand_are_read(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (4, 96, 96), np.uint8)
+    np.savez(tmp_path / "a.npz", images=images, labels=np.array(["一", "⼀", "。", "二"]))
+    assert charset.decode(sources.read_hand(tmp_path / "a.npz").labels) == "一一。二"
+    (hand,) = sources.read_hands(tmp_path, chinese_only=("a",))
+    assert charset.decode(hand.labels) == "一二"
+
+
 @pytest.mark.parametrize(
     "damage", [lambda whole: b"", lambda whole: b"text", lambda whole: whole[: len(whole) // 2]]
 )

@@ -32,7 +32,7 @@ class CharacterTask:
         self.characters = zoo.characters(recipe.start) if recipe.start else charset.CHARACTERS
         self.skipped: list[str] = []
         if (recipe.data / "hands").is_dir():
-            self.train = sources.read_hands(recipe.data / "hands" / "train")
+            self.train = sources.read_hands(recipe.data / "hands" / "train", recipe.chinese_only)
             self.validation = sources.read_hands(recipe.data / "hands" / "dev")
         else:
             self._read_folder(recipe.data)

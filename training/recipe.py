@@ -72,6 +72,7 @@ class CharacterRecipe(Recipe):
         data: Folder with `hands/train/*.npz` and `hands/dev/*.npz`, one writer a file; or with a
             folder of pictures for each character, `CHARACTER/*.png`.
         hands: Whether the hands of `data` train; those of `hands/dev` validate all the same.
+        chinese_only: Hands of which only Chinese characters train, because their other labels are wrong.
         sets: Public handwriting that trains too: names of `training.datasets`, or folders of their files.
         fonts: Font files; a folder stands for one font that is cut into slices.
         characters: The only characters that are taken from the data; empty for all.
@@ -92,6 +93,7 @@ class CharacterRecipe(Recipe):
     TASK: ClassVar[str] = "training.characters:CharacterTask"
 
     hands: bool = True
+    chinese_only: tuple[str, ...] = ()
     sets: tuple[str, ...] = ()
     fonts: tuple[Path, ...] = ()
     characters: str = ""

@@ -8,7 +8,7 @@ import dataclasses
 import io
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +54,7 @@ def class_of(label: str) -> int | None:
     return charset.encode(label)[0] if same_shape and not folded else None
 
 
-def read_hand(path: Path) -> Glyphs:
+def read_hand(path: Path, chinese_only: bool = False) -> Glyphs:
     """Reads a file of one writer's characters.
 
     Args:
@@ -62,6 +62,7 @@ def read_hand(path: Path) -> Glyphs:
             `labels`, str (n,). With `bbox`, (n, 4), x0 y0 x1 y1 of the ink on the sheet that it was cut
             from, and `canvas`, (rows, columns) of that sheet, characters get their size and place back;
             without both they stay as they are, so that a full stop stands in the middle.
+        chinese_only: Leaves out what is not labelled as a Chinese character, as signs and radicals.
 
     Raises:
         ValueError: The file is damaged, lacks an array, or holds no character of the charset.
@@ -84,6 +85,11 @@ def read_hand(path: Path) -> Glyphs:
             f"Received: {images.dtype} {images.shape}."
         )
     classes = [class_of(name) for name in names]
+    if chinese_only:
+        classes = [
+            label if "\u4e00" <= name <= "\u9fff" else None
+            for label, name in zip(classes, names, strict=True)
+        ]
     chosen = [index for index, label in enumerate(classes) if label is not None]
     if not chosen:
         raise ValueError(f"{path}: holds no character of the charset.")
@@ -121,8 +127,12 @@ def person(writer: str) -> str:
     return writer.removesuffix("_scan")
 
 
-def read_hands(folder: Path) -> list[Glyphs]:
+def read_hands(folder: Path, chinese_only: Collection[str] = ()) -> list[Glyphs]:
     """All hands of a folder, `*.npz`.
+
+    Args:
+        folder: Where the files are.
+        chinese_only: Writers of whom only Chinese characters are read.
 
     Raises:
         ValueError: The folder holds none.
@@ -130,7 +140,7 @@ def read_hands(folder: Path) -> list[Glyphs]:
     files = sorted(folder.glob("*.npz"))
     if not files:
         raise ValueError(f"`data` must hold {folder.parent.name}/{folder.name}/*.npz. Received: {folder}.")
-    return [read_hand(file) for file in files]
+    return [read_hand(file, file.stem in chinese_only) for file in files]
 
 
 def frequent_characters(data: Path, count: int) -> str:
