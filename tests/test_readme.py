@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import zoo
 from tests import made_hands
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,11 +32,45 @@ def test_the_readme_installs_with_two_commands_that_ci_runs() -> None:
     assert "README.md" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
+_STAGES = [i for i, (_, block) in enumerate(BLOCKS) if "hanzinet_m_48" in block]
+"""The training of the bundled readers takes hours; a test of its own runs it shortened."""
+
+
 @pytest.mark.parametrize(
-    "index", [i for i, (kind, block) in enumerate(BLOCKS) if not _is_installation(block)]
+    "index",
+    [i for i, (_, block) in enumerate(BLOCKS) if not _is_installation(block) and i not in _STAGES],
 )
 def test_a_block_of_the_readme_runs(index: int, tmp_path: Path) -> None:
     kind, block = BLOCKS[index]
+    done = _run(kind, block, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout or "--check" in block
+
+
+@pytest.mark.slow
+def test_the_stages_of_the_bundled_readers_run_shortened(tmp_path: Path) -> None:
+    (index,) = _STAGES
+    kind, block = BLOCKS[index]
+    short = " --epochs 1 --steps 2 --batch-size 8 --stroke-writers 1"
+    font = tmp_path / "sources" / "fonts" / "made.ttf"
+    font.parent.mkdir(parents=True)
+    made_hands.write_font(font)
+    strokes = tmp_path / "sources" / "strokes" / "made"
+    strokes.mkdir(parents=True)
+    (strokes / "一.json").write_text('{"medians": [[[100, 400], [900, 400]]]}')
+    lines = [line + (short if " train " in line else "") for line in block.splitlines()]
+    done = _run(kind, "\n".join(lines), tmp_path)
+    assert done.returncode == 0, done.stderr
+    sizes = {name: zoo.load(tmp_path / "runs" / name).input_shape[1] for name in ("m48", "m", "s")}
+    assert sizes == {"m48": 48, "m": 64, "s": 64}
+    made = zoo.describe(tmp_path / "runs" / "presets" / "my_reader")
+    assert made["data"]["fonts"] == ["made"]
+    assert made["data"]["stroke_writers"] == 1
+    assert made["recipe"]["start"] == "m48"
+
+
+def _run(kind: str, block: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """Runs a block in a folder with examples, data and pictures."""
     if "--tf-serving" in block and not importlib.util.find_spec("tensorflow_serving"):
         pytest.skip("tensorflow-serving-api is not installed; it is apart from the extras")
     (tmp_path / "examples").symlink_to(ROOT / "examples")
@@ -48,11 +83,9 @@ def test_a_block_of_the_readme_runs(index: int, tmp_path: Path) -> None:
     command = {"sh": ["bash", "-euo", "pipefail", "-c", block], "python": [sys.executable, "-c", block]}
     if kind not in command:
         pytest.fail(f"no test knows how to run a block of {kind!r}")
-    done = subprocess.run(
-        command[kind], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+    return subprocess.run(
+        command[kind], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout or "--check" in block
 
 
 def _with_command(folder: Path) -> Path:

@@ -18,6 +18,7 @@ SIZES: dict[str, dict] = {
         "embedding": 16,
     },
     "hanzinet_m": {"classes": 12},
+    "hanzinet_s": {"classes": 12},
     "crnn": {"classes": 12, "height": 16, "units": 8, "widths": (4, 8), "depth": 1},
     "crnn_vgg": {"classes": 12, "width": 64, "units": 8},
     "ensemble": {

@@ -22,6 +22,7 @@ MODELS = {
     **{f"efficientnet_b{phi}": f"zoo.efficientnet:b{phi}" for phi in range(8)},
     "hanzinet": "zoo.hanzinet:hanzinet",
     "hanzinet_m": "zoo.hanzinet:hanzinet_m",
+    "hanzinet_s": "zoo.hanzinet:hanzinet_s",
     "crnn": "zoo.crnn:crnn",
     "crnn_vgg": "zoo.crnn:crnn_vgg",
     "ensemble": "zoo.ensemble:ensemble",

@@ -3,17 +3,35 @@
 from training.recipe import CharacterRecipe
 
 RECIPES = {
-    # The first bundled reader: about a million pictures, an hour on two cores.
-    "hanzinet_m": CharacterRecipe(model="hanzinet_m"),
-    # The first stage of the bundled reader: at 48 pixels a picture costs half as much to learn from.
+    # The bundled readers, in three stages: at 48 pixels a picture costs half as much to learn from; hanzinet_m
+    # goes on from there with `--from`; hanzinet_s learns from its answers with `--teacher`.
     "hanzinet_m_48": CharacterRecipe(
-        model="hanzinet",
-        sizes={"size": 48, "widths": (16, 32, 72, 320), "depths": (0, 1, 1, 0), "embedding": 192},
+        model="hanzinet_m",
+        sizes={"size": 48},
         epochs=20,
         steps=1000,
         learning_rate=6e-3,
         real_weight=6.0,
         chinese_only=("w10",),  # Its sheet names signs and radicals by other rows.
+    ),
+    "hanzinet_m": CharacterRecipe(
+        model="hanzinet_m",
+        sizes={"size": 64},
+        epochs=24,
+        steps=1000,
+        learning_rate=4e-3,
+        real_weight=6.0,
+        fade=0.3,
+        chinese_only=("w10",),
+    ),
+    "hanzinet_s": CharacterRecipe(
+        model="hanzinet_s",
+        epochs=24,
+        steps=1000,
+        learning_rate=6e-3,
+        real_weight=6.0,
+        fade=0.3,
+        chinese_only=("w10",),
     ),
     # The networks of the research note, at sizes that two cores train in an hour or so.
     "vgg16": CharacterRecipe(
