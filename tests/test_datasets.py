@@ -174,7 +174,7 @@ def test_unpacked_casia_tells_the_split_by_its_folders(casia: Path, tmp_path: Pa
     for split in ("train", "test"):
         built = [
             datasets.read_built(
-                datasets.build("casia_hwdb/1.1", folder, tmp_path / folder.parent.name), split
+                datasets.build("casia_hwdb/1.1", folder, tmp_path / f"built {folder.name}"), split
             )
             for folder in (casia, unpacked)
         ]
@@ -426,6 +426,14 @@ def test_places_without_handwriting_are_refused(tmp_path: Path) -> None:
     _write_zip(tmp_path / "empty" / "c.zip", {"一_1.png": b""})
     with pytest.raises(ValueError, match=r"c\.zip: none of its 1 pictures can be read\. .*一_1\.png: "):
         datasets.build("ai_free_common", tmp_path / "empty", tmp_path / "built")
+
+
+def test_a_set_that_was_built_from_another_folder_is_told(tmp_path: Path) -> None:
+    first, second = (made_hands.write_folder(tmp_path / name) for name in ("first", "second"))
+    datasets.build("character_folders", first, tmp_path / "built")
+    datasets.build("character_folders", first, tmp_path / "built")
+    with pytest.raises(ValueError, match=r"was built from .*first\. Remove it to build it from .*second"):
+        datasets.build("character_folders", second, tmp_path / "built")
 
 
 def test_a_set_that_cannot_be_downloaded_says_how_to_bring_it(tmp_path: Path) -> None:

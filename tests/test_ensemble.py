@@ -1,5 +1,7 @@
 """Ensembles combine what their members say."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -66,3 +68,22 @@ def test_the_gain_of_an_ensemble_is_measured_on_writers_it_was_not_fitted_on(tmp
     expected = np.mean(metrics.logits_of(joined, writers[0]).argmax(1) == writers[0].labels)
     assert rows["average of all"]["top1"]["c"] == pytest.approx(expected, abs=0.06)  # resized apart
     assert "| average of all |" in measure_ensemble.table(rows)
+
+
+def test_a_scan_of_a_writer_does_not_fit_the_factors_of_this_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed, name in enumerate(("c", "c_scan", "d")):
+        made_hands.write_hand(tmp_path / f"{name}.npz", seed, repeats=seed + 1)
+    writers = sources.read_hands(tmp_path)
+    fitted = []
+
+    def fit(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        fitted.append(len(labels))
+        return np.ones(len(logits))
+
+    monkeypatch.setattr(measure_ensemble.weigh, "fit", fit)
+    models = {name: zoo.create("vgg16", **A | {"classes": 4972}) for name in "ab"}
+    measure_ensemble.measure(models, writers)
+    of_c, of_scan, of_d = (len(writer.labels) for writer in writers)
+    assert fitted == [of_d, of_d, of_c + of_scan]

@@ -218,14 +218,23 @@ def build(
         data_dir: Where data sets are built; `~/tensorflow_datasets` unless it is given.
 
     Raises:
-        ValueError: `folder` is no folder, lacks the files, or holds damaged ones; or the data set cannot be
-            downloaded.
+        ValueError: `folder` is no folder, lacks the files, or holds damaged ones; the data set was built from
+            another folder; or it cannot be downloaded.
         OSError: The files cannot be downloaded.
     """
     if folder is not None and not (Path(folder).is_dir() and any(Path(folder).iterdir())):
         raise ValueError(f"`folder` must be a folder that holds the files of {name}. Received: {folder}.")
     builder = tfds.builder(name, data_dir=data_dir)
+    origin = Path(builder.data_dir) / "built_from.txt"
+    wanted = "" if folder is None else str(Path(folder).resolve())
+    if wanted and origin.is_file() and origin.read_text(encoding="utf-8") != wanted:
+        raise ValueError(
+            f"{builder.data_dir}: {name} was built from {origin.read_text(encoding='utf-8') or 'a download'}. "
+            f"Remove it to build it from {folder}."
+        )
     builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=folder))
+    if not origin.is_file():
+        origin.write_text(wanted, encoding="utf-8")
     return builder
 
 

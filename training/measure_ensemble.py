@@ -24,19 +24,13 @@ def measure(models: dict[str, keras.Model], writers: Sequence[Glyphs]) -> dict[s
 
     Args:
         models: Classifiers by name, with the same classes.
-        writers: Validation writers; at least two.
+        writers: Files of validation writers; of at least two people.
     """
     logits = {
         name: [metrics.logits_of(model, writer) for writer in writers] for name, model in models.items()
     }
     stacked = [np.stack(of_writer) for of_writer in zip(*logits.values(), strict=True)]
-    factors = [
-        weigh.fit(
-            np.concatenate([each for other, each in enumerate(stacked) if other != held], axis=1),
-            np.concatenate([writer.labels for other, writer in enumerate(writers) if other != held]),
-        )
-        for held in range(len(writers))
-    ]
+    factors = [_factors(writers, stacked, sources.person(held.writer)) for held in writers]
     joins: dict[str, Callable[[int], np.ndarray]] = {
         "average": lambda index: stacked[index].mean(0),
         "weighted": lambda index: np.tensordot(factors[index], stacked[index], 1),
@@ -47,6 +41,15 @@ def measure(models: dict[str, keras.Model], writers: Sequence[Glyphs]) -> dict[s
     rows = {name: _row(writers, logits[name].__getitem__, counts[name], times[name]) for name in models}
     together = sum(counts.values()), sum(times.values())
     return rows | {f"{name} of all": _row(writers, join, *together) for name, join in joins.items()}
+
+
+def _factors(writers: Sequence[Glyphs], stacked: Sequence[np.ndarray], held: str) -> np.ndarray:
+    """What fits best the writers who are not `held`."""
+    others = [index for index, writer in enumerate(writers) if sources.person(writer.writer) != held]
+    return weigh.fit(
+        np.concatenate([stacked[index] for index in others], axis=1),
+        np.concatenate([writers[index].labels for index in others]),
+    )
 
 
 def _row(
