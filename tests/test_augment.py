@@ -32,3 +32,11 @@ def test_the_character_stays_in_the_picture() -> None:
 def test_the_borders_bring_lines_and_neighbours() -> None:
     blank = 255.0 - _pictures(None)
     assert blank[:, :10].mean() > 1.5 * blank[:, 24:40, 24:40].mean()
+
+
+def test_parts_are_widened_without_folding() -> None:
+    places = np.linspace(0, 96, 200, dtype=np.float32)[None]
+    for seed in range(50):
+        moved = augment._widen_parts(places, np.random.default_rng(seed), 0.04)
+        assert (np.diff(moved) > 0).all()
+        assert np.abs(moved - places).max() <= 0.04 * 96 + 1e-3

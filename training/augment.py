@@ -22,6 +22,7 @@ class Distortion:
         shear: Shift of the top against the bottom, in shares of the height.
         scale: Smallest and largest size of the em square, in shares of the cell.
         shift: Shift of the character, in shares of the cell.
+        proportion: How far some parts are widened at the cost of others, in shares of the em square.
         elastic: Local displacement in pixels of the em square.
         perspective: Displacement of the corners, in shares of the cell.
     """
@@ -31,6 +32,7 @@ class Distortion:
     shear: float = 0.2
     scale: tuple[float, float] = (0.68, 1.18)
     shift: float = 0.16
+    proportion: float = 0.04
     elastic: float = 3.2
     perspective: float = 0.05
 
@@ -40,6 +42,7 @@ class Distortion:
             self,
             rotation=self.rotation * share,
             shear=self.shear * share,
+            proportion=self.proportion * share,
             elastic=self.elastic * share,
             perspective=self.perspective * share,
         )
@@ -120,22 +123,25 @@ def _warp(ink: np.ndarray, rng: np.random.Generator, size: int, distortion: Dist
     depth = (1 + np.float32(tilt[0]) * x + np.float32(tilt[1]) * y).astype(np.float32)
     map_x = (backward[0, 0] * x + backward[0, 1] * y) / depth + centre[0]
     map_y = (backward[1, 0] * x + backward[1, 1] * y) / depth + centre[1]
+    map_x, map_y = (_widen_parts(axis, rng, distortion.proportion) for axis in (map_x, map_y))
     coarse = rng.normal(0, 1, (2, *rng.integers(3, 7, 2))).astype(np.float32)
     strength = rng.uniform(0, distortion.elastic)
-    map_x = (
-        map_x.astype(np.float32)
-        + cv2.resize(coarse[0], (size, size), interpolation=cv2.INTER_CUBIC) * strength
-    )
-    map_y = (
-        map_y.astype(np.float32)
-        + cv2.resize(coarse[1], (size, size), interpolation=cv2.INTER_CUBIC) * strength
-    )
+    map_x = map_x + cv2.resize(coarse[0], (size, size), interpolation=cv2.INTER_CUBIC) * strength
+    map_y = map_y + cv2.resize(coarse[1], (size, size), interpolation=cv2.INTER_CUBIC) * strength
     step = EM / (scale * cell)  # How many source pixels one target pixel covers.
     if step > 1.2:
         ink = cv2.GaussianBlur(ink, (0, 0), 0.4 * step)
     warped = cv2.remap(ink, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     warped = warped.astype(np.float32) / 255
     return np.minimum(warped * np.float32(rng.uniform(1.0, 1.6)), 1)
+
+
+def _widen_parts(places: np.ndarray, rng: np.random.Generator, proportion: float) -> np.ndarray:
+    """Source places along one axis, moved by a wave that never folds: float32 of the same shape."""
+    length = rng.uniform(0.8, 1.6) * EM
+    strength = np.clip(rng.normal(0, proportion / 2), -proportion, proportion) * EM
+    turn = (places * (2 * np.pi / length) + rng.uniform(0, 2 * np.pi)).astype(np.float32)
+    return places.astype(np.float32) + np.float32(strength) * np.sin(turn)
 
 
 def _stray_strokes(ink: np.ndarray, rng: np.random.Generator, size: int) -> np.ndarray:
