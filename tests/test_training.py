@@ -209,8 +209,8 @@ def test_a_data_folder_without_hands_is_named(tmp_path: Path) -> None:
 
 
 def test_unknown_names_answer_with_the_nearest_one() -> None:
-    with pytest.raises(ValueError, match=r"No model named 'hanzinet_n'\. Did you mean 'hanzinet_m'\?"):
-        zoo.create("hanzinet_n")
+    with pytest.raises(ValueError, match=r"No model named 'hanzinet_mm'\. Did you mean 'hanzinet_m'\?"):
+        zoo.create("hanzinet_mm")
     with pytest.raises(ValueError, match="Did you mean 'hanzinet_m'"):
         recipe.find("hanzinet")
     for name in recipe.names():
