@@ -212,7 +212,7 @@ def test_unknown_names_answer_with_the_nearest_one() -> None:
     with pytest.raises(ValueError, match=r"No model named 'hanzinet_mm'\. Did you mean 'hanzinet_m'\?"):
         zoo.create("hanzinet_mm")
     with pytest.raises(ValueError, match="Did you mean 'hanzinet_m'"):
-        recipe.find("hanzinet")
+        recipe.find("hanzinet_mm")
     for name in recipe.names():
         assert recipe.find(name).model in zoo.names()
 
