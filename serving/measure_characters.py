@@ -103,14 +103,16 @@ def measure(
         logits = metrics.logits_of(model, writer)
         best = {"float32": metrics.best(logits)}
         if session is not None:
-            logits = _run(session, pipeline.clean_cells(writer, model.input_shape[1]))
+            logits = logits_of_file(session, writer, model.input_shape[1])
             best["int8"] = metrics.best(logits)
         answers.append(reading.Answers(writer.writer, writer.labels, best))
         kept.append(logits)
     return Measured(writers, answers, kept, characters)
 
 
-def _run(session: Session, cells: np.ndarray) -> np.ndarray:
+def logits_of_file(session: Session, writer: Glyphs, size: int) -> np.ndarray:
+    """What a TFLite file that reads cells of this size answers to a writer: float32 (n, classes)."""
+    cells = pipeline.clean_cells(writer, size)
     chunks = [cells[start : start + 64] for start in range(0, len(cells), 64)]
     return np.concatenate([session.run({"image": chunk})["logits"] for chunk in chunks])
 

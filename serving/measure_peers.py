@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from serving import benchmark, latency, peers, reading_tables, runtime
-from training import fit, labelled, pipeline
+from serving import benchmark, latency, measure_characters, peers, reading_tables, runtime
+from training import fit, labelled, pipeline, sources
 from training.sources import Glyphs
-from zoo import charset
+from zoo import charset, kinds
 
 
 def measure(
@@ -34,21 +34,16 @@ def measure(
         of 32 on one thread, and `top1` of each writer, for peers that of the better of two ways to show
         them a character (`widths`).
     """
-    chosen = [_chinese(writer) for writer in writers]
-    chosen = [writer for writer in chosen if len(writer.labels)]
+    chinese = [index for index, c in enumerate(charset.CHARACTERS) if c and kinds.kind(c) == "Chinese"]
+    chosen = [sources.only(writer, chinese) for writer in writers if np.isin(writer.labels, chinese).any()]
     ours = runtime.preset(preset)
     session = ours.session(threads=1)
-    side = ours.size
-    cells = {writer.writer: pipeline.clean_cells(writer, side) for writer in chosen}
-    answers = {name: _best(session, of_writer) for name, of_writer in cells.items()}
-    picture = np.zeros((latency.BATCH, side, side, 1), np.uint8)
+    picture = np.zeros((latency.BATCH, ours.size, ours.size, 1), np.uint8)
     readers: dict[str, Any] = {
         preset: {
             "bytes": session.path.stat().st_size,
             "milliseconds": latency.milliseconds(lambda: session.run({"image": picture})),
-            "top1": {
-                writer.writer: float(np.mean(answers[writer.writer] == writer.labels)) for writer in chosen
-            },
+            "top1": {writer.writer: _share(session, writer, ours.size) for writer in chosen},
         }
     }
     for peer in known:
@@ -65,14 +60,10 @@ def measure(
     return {"machine": benchmark.machine(), "batch": latency.BATCH, "preset": preset, "readers": readers}
 
 
-def _chinese(writer: Glyphs) -> Glyphs:
-    chosen = ["\u4e00" <= charset.CHARACTERS[label] <= "\u9fff" for label in writer.labels]
-    return Glyphs(writer.writer, writer.images[chosen], writer.labels[chosen], writer.real)
-
-
-def _best(session: runtime.Session, cells: np.ndarray) -> np.ndarray:
-    chunks = [cells[start : start + latency.BATCH] for start in range(0, len(cells), latency.BATCH)]
-    return np.concatenate([session.run({"image": chunk})["logits"].argmax(-1) for chunk in chunks])
+def _share(session: runtime.Session, writer: Glyphs, size: int) -> float:
+    """The share of a writer's characters that our file reads."""
+    logits = measure_characters.logits_of_file(session, writer, size)
+    return float(np.mean(logits.argmax(1) == writer.labels))
 
 
 def _top1(reader: peers.PeerReader, writers: Sequence[Glyphs], widths: int) -> dict[str, float]:

@@ -227,13 +227,14 @@ def build(
     builder = tfds.builder(name, data_dir=data_dir)
     origin = Path(builder.data_dir) / "built_from.txt"
     wanted = "" if folder is None else str(Path(folder).resolve())
-    if wanted and origin.is_file() and origin.read_text(encoding="utf-8") != wanted:
+    built_from = origin.read_text(encoding="utf-8") if origin.is_file() else None
+    if wanted and built_from not in (None, wanted):
         raise ValueError(
-            f"{builder.data_dir}: {name} was built from {origin.read_text(encoding='utf-8') or 'a download'}. "
+            f"{builder.data_dir}: {name} was built from {built_from or 'a download'}. "
             f"Remove it to build it from {folder}."
         )
     builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=folder))
-    if not origin.is_file():
+    if built_from is None:
         origin.write_text(wanted, encoding="utf-8")
     return builder
 

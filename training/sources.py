@@ -58,8 +58,8 @@ def read_hand(path: Path, chinese_only: bool = False) -> Glyphs:
     """Reads a file of one writer's characters.
 
     Args:
-        path: A `.npz` file, named for its writer (`NAME.npz`; `NAME_scan.npz` is the same writer again), with `images`, uint8 (n, 96, 96), cropped to the ink and centred, and
-            `labels`, str (n,). With `bbox`, (n, 4), x0 y0 x1 y1 of the ink on the sheet that it was cut
+        path: A `.npz` file, named for its writer (`NAME.npz`; `NAME_scan.npz` is the same writer again), with
+            `images`, uint8 (n, 96, 96), cropped to the ink and centred, and `labels`, str (n,). With `bbox`, (n, 4), x0 y0 x1 y1 of the ink on the sheet that it was cut
             from, and `canvas`, (rows, columns) of that sheet, characters get their size and place back;
             without both they stay as they are, so that a full stop stands in the middle.
         chinese_only: Leaves out what is not labelled as a Chinese character, as signs and radicals.
@@ -86,10 +86,7 @@ def read_hand(path: Path, chinese_only: bool = False) -> Glyphs:
         )
     classes = [class_of(name) for name in names]
     if chinese_only:
-        classes = [
-            label if "\u4e00" <= name <= "\u9fff" else None
-            for label, name in zip(classes, names, strict=True)
-        ]
+        classes = [label if _is_chinese(name) else None for label, name in zip(classes, names, strict=True)]
     chosen = [index for index, label in enumerate(classes) if label is not None]
     if not chosen:
         raise ValueError(f"{path}: holds no character of the charset.")
@@ -118,8 +115,13 @@ def scale_of(sides: np.ndarray, names: Sequence[str]) -> float:
         sides: float (n,), the longer side of each character's ink.
         names: The characters; punctuation counts only where there is nothing else.
     """
-    chinese = np.array(["\u4e00" <= name <= "\u9fff" for name in names])
+    chinese = np.array([_is_chinese(name) for name in names])
     return FILL * EM / float(np.median(sides[chinese] if chinese.any() else sides))
+
+
+def _is_chinese(name: str) -> bool:
+    """Whether a label is an ordinary Chinese character, no radical and no sign such as 〇."""
+    return "\u4e00" <= name <= "\u9fff"
 
 
 def person(writer: str) -> str:

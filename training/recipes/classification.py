@@ -1,38 +1,24 @@
 """Recipes of character classifiers."""
 
+import dataclasses
+
 from training.recipe import CharacterRecipe
 
+# What the stages of the bundled readers share.
+_BUNDLED = CharacterRecipe(
+    model="hanzinet_m",
+    steps=1000,
+    learning_rate=6e-3,
+    real_weight=6.0,
+    chinese_only=("w10",),  # Its sheet names signs and radicals by other rows.
+)
+
 RECIPES = {
-    # The bundled readers, in three stages: at 48 pixels a picture costs half as much to learn from; hanzinet_m
-    # goes on from there with `--from`; hanzinet_s learns from its answers with `--teacher`.
-    "hanzinet_m_48": CharacterRecipe(
-        model="hanzinet_m",
-        sizes={"size": 48},
-        epochs=20,
-        steps=1000,
-        learning_rate=6e-3,
-        real_weight=6.0,
-        chinese_only=("w10",),  # Its sheet names signs and radicals by other rows.
-    ),
-    "hanzinet_m": CharacterRecipe(
-        model="hanzinet_m",
-        sizes={"size": 64},
-        epochs=24,
-        steps=1000,
-        learning_rate=4e-3,
-        real_weight=6.0,
-        fade=0.3,
-        chinese_only=("w10",),
-    ),
-    "hanzinet_s": CharacterRecipe(
-        model="hanzinet_s",
-        epochs=24,
-        steps=1000,
-        learning_rate=6e-3,
-        real_weight=6.0,
-        fade=0.3,
-        chinese_only=("w10",),
-    ),
+    # At 48 pixels a picture costs half as much to learn from; hanzinet_m goes on from there with `--from`;
+    # hanzinet_s learns from its answers with `--teacher`.
+    "hanzinet_m_48": dataclasses.replace(_BUNDLED, sizes={"size": 48}, epochs=20),
+    "hanzinet_m": dataclasses.replace(_BUNDLED, sizes={"size": 64}, epochs=24, learning_rate=4e-3, fade=0.3),
+    "hanzinet_s": dataclasses.replace(_BUNDLED, model="hanzinet_s", epochs=24, fade=0.3),
     # The networks of the research note, at sizes that two cores train in an hour or so.
     "vgg16": CharacterRecipe(
         model="vgg16",
