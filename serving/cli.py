@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from serving import cli_generators
+from serving.cli_status import fail, with_training, wrong_option
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -56,12 +59,12 @@ def read(
         debug: Show the traceback of an error.
     """
     if not images:
-        return _wrong_option("at least one IMAGE must be given")
+        return wrong_option("at least one IMAGE must be given")
     if draw is not None:
         try:
             draw.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            return _wrong_option(f"--draw {draw}: {error.strerror or error}")
+            return wrong_option(f"--draw {draw}: {error.strerror or error}")
     # Errors about options come first and fast; OpenCV and LiteRT load now.
     from serving.ocr import Reader
     from serving.runtime import ModelError
@@ -70,12 +73,12 @@ def read(
     try:
         reader = Reader(model, endpoint=endpoint)
     except ValueError as error:
-        return _wrong_option(f"--endpoint: {error}")
+        return wrong_option(f"--endpoint: {error}")
     try:
         with _without_native_messages():
             reader.load()
     except ModelError as error:
-        return _fail(str(error), debug)
+        return fail(str(error), debug)
     several = len(images) > 1
     show = _show_json if json else _show_text
     sketches = _Sketches(draw) if draw is not None else None
@@ -200,11 +203,11 @@ def list_presets() -> int:
 
     names = runtime.names()
     if not names:
-        return _fail("no trained model is installed", debug=False)
+        return fail("no trained model is installed", debug=False)
     try:
         presets = [runtime.preset(name) for name in names]
     except runtime.ModelError as error:
-        return _fail(str(error), debug=False)
+        return fail(str(error), debug=False)
     for preset in presets:
         print(f"{preset.name}  {preset.bytes / 1e6:.2f} MB")
         for writer, figures in preset.writers.items():
@@ -237,7 +240,7 @@ def train(arguments: Sequence[str]) -> int:
 
             fit.fit(recipe, workdir, across)
 
-        return _with_training(start, debug)
+        return with_training(start, debug)
 
     return _with_recipe("train", run, arguments)
 
@@ -259,7 +262,7 @@ def sheet(arguments: Sequence[str]) -> int:
 
             callbacks.save_pictures(folder, recipe.task().samples())
 
-        return _with_training(start, debug)
+        return with_training(start, debug)
 
     return _with_recipe("sheet", run, arguments)
 
@@ -279,7 +282,7 @@ def _with_recipe(command: str, run: Callable[..., int], arguments: Sequence[str]
     try:
         found = recipes.find(arguments[0])
     except ValueError as error:
-        return _wrong_option(str(error))
+        return wrong_option(str(error))
     run.__annotations__["recipe"] = Annotated[type(found), tyro.conf.arg(name="")]
     run.__defaults__ = (found, *(run.__defaults__ or ()))
     return tyro.cli(run, prog=f"hanzoo {command} {arguments[0]}", args=arguments[1:], config=_TYRO)
@@ -330,7 +333,7 @@ def evaluate(
         if json is not None:
             fit.write_json(json, figures)
 
-    return _with_training(run, debug)
+    return with_training(run, debug)
 
 
 def export(
@@ -357,7 +360,7 @@ def export(
         debug: Show the traceback of an error.
     """
     if out is None and tf_serving is None:
-        return _wrong_option("export needs --out DIR or --tf-serving DIR")
+        return wrong_option("export needs --out DIR or --tf-serving DIR")
 
     def run() -> None:
         if out is not None:
@@ -372,7 +375,7 @@ def export(
 
             print(repository.export(name, tf_serving))
 
-    return _with_training(run, debug)
+    return with_training(run, debug)
 
 
 def preset(
@@ -401,7 +404,7 @@ def preset(
         presets.mkdir(parents=True, exist_ok=True)
         print(presets_of.export_preset(workdir, name, data, presets, notes))
 
-    return _with_training(run, debug)
+    return with_training(run, debug)
 
 
 def bigram(
@@ -418,7 +421,7 @@ def bigram(
         debug: Show the traceback of an error.
     """
     if not texts:
-        return _wrong_option("at least one TEXT must be given")
+        return wrong_option("at least one TEXT must be given")
 
     def run() -> None:
         from training import bigram as learner
@@ -426,7 +429,7 @@ def bigram(
         for name, value in learner.train(texts, out).items():
             print(f"{name}  {value:,.1f}")
 
-    return _with_training(run, debug)
+    return with_training(run, debug)
 
 
 def promote(
@@ -450,19 +453,7 @@ def promote(
 
         print(f"{name}: version {tf_serving.promote(folder, name, version)} is stable")
 
-    return _with_training(run, debug)
-
-
-def _with_training(run: Callable[[], None], debug: bool) -> int:
-    """Runs what needs Keras and TensorFlow; errors that a user can mend are told in words."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow greets on stderr.
-    try:
-        run()
-    except ModuleNotFoundError as error:
-        return _fail(f"{error.name} is not installed; training needs `pip install 'hanzoo[train]'`", debug)
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
-        return _fail(str(error), debug)
-    return 0
+    return with_training(run, debug)
 
 
 def _see_train() -> int:
@@ -477,12 +468,16 @@ def _see_sheet() -> int:
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "read": read,
+    "write": cli_generators.write,
     "list": list_presets,
     "evaluate": evaluate,
     "bigram": bigram,
     "preset": preset,
     "export": export,
     "promote": promote,
+    "sample": cli_generators.sample,
+    "gate": cli_generators.gate,
+    "balance": cli_generators.balance,
 }
 
 
@@ -517,7 +512,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             return _CLOSED_PIPE
-        return _fail(f"the output cannot be written: {error.strerror or error}", debug=False)
+        return fail(f"the output cannot be written: {error.strerror or error}", debug=False)
     return status
 
 
@@ -526,19 +521,6 @@ def _show_version() -> int:
 
     print(f"hanzoo {metadata.version('hanzoo')}")
     return 0
-
-
-def _wrong_option(message: str) -> int:
-    print(f"hanzoo: {message}", file=sys.stderr)
-    return 2
-
-
-def _fail(message: str, debug: bool) -> int:
-    """Says what failed; `debug` adds the traceback of the exception that is being handled."""
-    if debug:
-        traceback.print_exc()
-    print(f"hanzoo: {message}", file=sys.stderr)
-    return 1
 
 
 @contextlib.contextmanager

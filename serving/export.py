@@ -31,7 +31,7 @@ def export(
     folder: Path,
     samples: Mapping[str, np.ndarray],
     representative: Mapping[str, np.ndarray] | None = None,
-    precisions: Sequence[str] = PRECISIONS,
+    precisions: Sequence[str] = (),
     compatible: bool = False,
 ) -> dict[str, Any]:
     """Writes `saved_model/`, `model_PRECISION.tflite` and `export.json` into a folder, and measures them.
@@ -44,7 +44,7 @@ def export(
         folder: Made if needed; must hold nothing but an earlier export.
         samples: Inputs by name, (n, ...) each, on which the files are compared with the model.
         representative: The same, of other samples, that show the integer file which values occur.
-        precisions: Some of `PRECISIONS`.
+        precisions: Some of `PRECISIONS`; none for all that the model can become.
         compatible: Give each dense layer one scale, which tflite-runtime 2.14 can run.
 
     Returns:
@@ -59,7 +59,8 @@ def export(
     """
     with folders.replacing(folder, _NAMES) as fresh:
         saved_model(model, fresh / "saved_model")
-        tflite(model, fresh, precisions, representative, compatible, fresh / "saved_model")
+        wanted = precisions or _possible(model, representative)
+        tflite(model, fresh, wanted, representative, compatible, fresh / "saved_model")
         measured = parity.measure(model, fresh, samples)
         report = {
             "model": model.name,
@@ -110,8 +111,7 @@ def export_named(
         measured_on, representative = samples_of.made_up(model), None
     else:
         measured_on, representative = samples_of.made_up(model), samples_of.made_up(model, seed=1)
-    possible = [one for one in PRECISIONS if one != "int8" or representative]
-    return export(model, folder, measured_on, representative, precisions or possible, compatible)
+    return export(model, folder, measured_on, representative, precisions, compatible)
 
 
 def saved_model(model: keras.Model, folder: Path) -> None:
@@ -165,6 +165,11 @@ def tflite(
         raise ValueError(f"`precisions` must be some of {', '.join(PRECISIONS)}. Received: {unknown}.")
     if "int8" in precisions and not representative:
         raise ValueError("`representative` must show int8 which values occur. Received: None.")
+    if "int8" in precisions and _has(model, _ROOTS):
+        raise ValueError(
+            f"`precisions` must leave int8 out for {model.name}, whose instances are normalised: "
+            "LiteRT aborts on the roots of integer variances."
+        )
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         source = Path(temporary) / "source"
         floats = list(precisions)
@@ -271,6 +276,12 @@ def _write(
         raise OSError(f"{folder}: the SavedModel cannot be written: {error.message}") from error
 
 
+def _possible(model: keras.Model, representative: Mapping[str, np.ndarray] | None) -> list[str]:
+    integer = bool(representative) and not _has(model, _ROOTS)
+    return [one for one in PRECISIONS if one != "int8" or integer]
+
+
+_ROOTS = (keras.layers.GroupNormalization,)
 _RECURRENT = (keras.layers.RNN, keras.layers.Bidirectional)
 # Their shapes depend on the batch, which the converter cannot express with builtin operators.
 _FIXED_BATCH = (*_RECURRENT, keras.layers.UpSampling2D)

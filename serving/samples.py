@@ -1,5 +1,6 @@
 """The models that an export takes by name, and the inputs that it measures them on."""
 
+import math
 from typing import Any
 
 import cv2
@@ -7,7 +8,7 @@ import keras
 import numpy as np
 
 import zoo
-from training import pipeline
+from training import generation, pipeline
 from training.characters import CharacterTask
 from training.task import Task
 from zoo import charset
@@ -16,6 +17,7 @@ from zoo import charset
 _UNSEEN_STEP = 10**9
 _COUNT = 512
 _MOST = 4096
+_WRITERS = 10  # Of a generator with fresh weights.
 _OPEN_SIDE = 128  # What made-up pictures take for a side that a model leaves open.
 
 
@@ -30,8 +32,14 @@ def find(name: str) -> tuple[keras.Model, bool]:
     except ValueError:
         if name not in zoo.names():
             raise
-        return zoo.create(name, classes=len(charset.CHARACTERS)), False
+        return _fresh(name), False
     return zoo.load(name), True
+
+
+def _fresh(name: str) -> keras.Model:
+    if name not in generation.ADVERSARIES:
+        return zoo.create(name, classes=len(charset.CHARACTERS))
+    return zoo.create(name, **({"writers": _WRITERS} if name in generation.OF_WRITERS else {}))
 
 
 def of_task(task: Task, part: int = 0) -> dict[str, np.ndarray]:
@@ -40,7 +48,12 @@ def of_task(task: Task, part: int = 0) -> dict[str, np.ndarray]:
     Args:
         task: The task.
         part: Other parts are other pictures.
+
+    Returns:
+        Of a generator, what it takes.
     """
+    if isinstance(task, generation.GenerationTask):
+        return task.inputs(_COUNT, part)
     steps = -(-_COUNT // task.recipe.batch_size)
     batches = task.batches(_UNSEEN_STEP + part * steps, steps)
     return {"image": _joined([np.asarray(batch[0]) for batch in batches.take(steps)])}
@@ -56,17 +69,19 @@ def unseen(task: Task) -> dict[str, np.ndarray]:
 
 
 def made_up(model: keras.Model, count: int = 64, seed: int = 0) -> dict[str, np.ndarray]:
-    """Inputs for a model whose data are not at hand: random strokes on white, and normal noise."""
+    """Inputs for a model whose data are not at hand: random strokes on white, normal noise, the first writers."""
     rng = np.random.default_rng(seed)
     return {tensor.name: _made_up(tensor, count, rng) for tensor in keras.tree.flatten(model.input)}
 
 
 def _made_up(tensor: Any, count: int, rng: np.random.Generator) -> np.ndarray:
     shape = [side or _OPEN_SIDE for side in tensor.shape[1:]]
+    if tensor.dtype == "int32":
+        return rng.integers(0, 2, (count, *shape), np.int32)
     if tensor.dtype != "uint8":
         return rng.normal(size=(count, *shape)).astype(tensor.dtype)
-    height, width, channels = shape
-    pictures = np.full((count, height, width, channels), 255, np.uint8)
+    *several, height, width, channels = shape
+    pictures = np.full((count * math.prod(several), height, width, channels), 255, np.uint8)
     for picture in pictures:
         drawn = picture[..., 0].copy()
         for _ in range(5 * -(-width // height)):
@@ -74,7 +89,7 @@ def _made_up(tensor: Any, count: int, rng: np.random.Generator) -> np.ndarray:
             points = rng.integers(0, (width, height)) + rng.integers(-height // 3, height // 3 + 1, (3, 2))
             cv2.polylines(drawn, [points.astype(np.int32)], False, 0, max(1, height // 24), cv2.LINE_AA)
         picture[...] = drawn[..., None]
-    return pictures
+    return pictures.reshape(count, *shape)
 
 
 def _joined(batches: list[np.ndarray]) -> np.ndarray:

@@ -39,7 +39,7 @@ def cells(count: int, seed: int, classes: int = 12, size: int = 32) -> tuple[np.
 def trained(name: str) -> keras.Model:
     """A tiny model that has learned `cells`: the logits of a fresh one are too close to agree on."""
     keras.utils.set_random_seed(0)
-    model = zoo.create(name, **tiny.SIZES[name])
+    model = zoo.create(name, **tiny.READERS[name])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.01), {"logits": loss}, jit_compile=False)
     model.fit(*cells(512, 0), batch_size=64, epochs=10, verbose=0)
@@ -334,7 +334,7 @@ def test_a_killed_export_leaves_the_earlier_one(tmp_path: Path) -> None:
     (folder / "export.json").write_text("earlier")
     script = (
         "import sys, pathlib, numpy, zoo\nfrom serving import export\nfrom tests import tiny\n"
-        "model = zoo.create('hanzinet', **tiny.SIZES['hanzinet'])\n"
+        "model = zoo.create('hanzinet', **tiny.READERS['hanzinet'])\n"
         "export.export(model, pathlib.Path(sys.argv[1]), {'image': numpy.zeros((1, 32, 32, 1), 'uint8')},"
         " precisions=['float32'])"
     )

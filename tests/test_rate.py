@@ -28,7 +28,7 @@ def test_cached_batches_are_those_of_the_recipe_again_and_again(data: Path) -> N
 def test_bare_steps_train(data: Path) -> None:
     tiny = {"widths": (4, 4, 4, 4), "embedding": 4}
     task = CharacterRecipe(model="hanzinet", sizes=tiny, data=data, batch_size=4).task()
-    task.compile(task.model, "sgd")
+    task.compile(task.model)
     measure_rate.bare_steps(task.model, [task.sampler.batch(0)], 3)
     assert int(task.model.optimizer.iterations.numpy()) == 3
 

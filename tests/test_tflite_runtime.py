@@ -52,7 +52,7 @@ def model_of(name: str) -> keras.Model:
     keras.utils.set_random_seed(0)
     if name == "crnn":
         return crnn.crnn(8, height=16, width=16, units=8, widths=(4, 8), depth=1)
-    return zoo.create(name, **tiny.SIZES[name])
+    return zoo.create(name, **tiny.READERS[name])
 
 
 @pytest.mark.parametrize("name", ["hanzinet", "vgg16", "efficientnet_b0", "ensemble", "crnn"])

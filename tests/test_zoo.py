@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import zoo
-from serving import convert, export
+from serving import convert, export, samples
 from tests import tiny
 
 # The tiny B1 to B7 are the network of B0; the others convert for a minute.
@@ -21,13 +21,13 @@ def _inputs(model: keras.Model, count: int = 4) -> np.ndarray:
 
 
 def test_every_name_has_a_tiny_size() -> None:
-    assert set(tiny.SIZES) == set(zoo.names())
+    assert {*tiny.READERS, *tiny.GENERATORS} == set(zoo.names())
 
 
-@pytest.mark.parametrize("name", zoo.names())
+@pytest.mark.parametrize("name", tiny.READERS)
 def test_a_model_trains_a_step_saves_and_loads(name: str, tmp_path: Path) -> None:
     keras.utils.set_random_seed(0)
-    model = zoo.create(name, **tiny.SIZES[name])
+    model = zoo.create(name, **tiny.READERS[name])
     images = _inputs(model)
     assert model.input.dtype == "uint8"
     assert model.input.name == "image"
@@ -45,13 +45,13 @@ def test_a_model_trains_a_step_saves_and_loads(name: str, tmp_path: Path) -> Non
     assert {path.name for path in tmp_path.iterdir()} == {"model.json", "model.weights.h5"}
 
 
-_EXPORTED = [pytest.param(name, marks=[pytest.mark.slow] if name in _SLOW else []) for name in zoo.names()]
+_EXPORTED = [pytest.param(name, marks=[pytest.mark.slow] if name in _SLOW else []) for name in tiny.READERS]
 
 
 @pytest.mark.parametrize("name", _EXPORTED)
 def test_a_model_exports_with_parity(name: str, tmp_path: Path) -> None:
     keras.utils.set_random_seed(0)
-    model = zoo.create(name, **tiny.SIZES[name])
+    model = zoo.create(name, **tiny.READERS[name])
     tiny.teach(model)
     shown, asked = ({"image": tiny.pictures(model, seed=seed)[0]} for seed in (1, 2))
     report = export.export(model, tmp_path, asked, shown)
@@ -61,8 +61,38 @@ def test_a_model_exports_with_parity(name: str, tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+_FLOAT = {"cyclegan"}
+"""Generators whose roots of variances have no integer form."""
+
+
+@pytest.mark.parametrize("name", sorted(_FLOAT))
+def test_roots_of_integer_variances_are_refused(name: str, tmp_path: Path) -> None:
+    model = zoo.create(name, **tiny.GENERATORS[name])
+    with pytest.raises(ValueError, match="must leave int8 out"):
+        export.tflite(model, tmp_path, ["int8"], samples.made_up(model))
+
+
+@pytest.mark.parametrize("name", tiny.GENERATORS)
+def test_a_generator_saves_loads_and_exports_with_parity(name: str, tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    model = zoo.create(name, **tiny.GENERATORS[name])
+    shown, asked = (samples.made_up(model, seed=seed) for seed in (1, 2))
+    zoo.save(model, tmp_path / "saved")
+    before = model.predict_on_batch(asked)["image"]
+    size = model.output["image"].shape[1]
+    assert before.shape == (64, size, size, 1)
+    assert before.dtype == np.float32
+    assert before.min() >= 0
+    assert before.max() <= 255
+    np.testing.assert_array_equal(zoo.load(tmp_path / "saved").predict_on_batch(asked)["image"], before)
+    report = export.export(model, tmp_path / "exported", asked, shown)
+    assert report["failures"] == []
+    possible = {f"model_{one}.tflite" for one in convert.PRECISIONS if one != "int8" or name not in _FLOAT}
+    assert {file for file in report["files"] if file.startswith("model_")} == possible
+
+
 def test_a_damaged_or_missing_model_is_named(tmp_path: Path) -> None:
-    zoo.save(zoo.create("hanzinet", **tiny.SIZES["hanzinet"]), tmp_path)
+    zoo.save(zoo.create("hanzinet", **tiny.READERS["hanzinet"]), tmp_path)
     weights = tmp_path / "model.weights.h5"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0\1")
     with pytest.raises(ValueError, match="damaged: its sha256"):
@@ -93,10 +123,10 @@ def test_a_bundled_preset_loads_with_its_characters() -> None:
 
 
 def test_another_size_keeps_the_weights_and_the_sums_over_the_map() -> None:
-    old = zoo.create("hanzinet", **tiny.SIZES["hanzinet"])
+    old = zoo.create("hanzinet", **tiny.READERS["hanzinet"])
     new = zoo.with_size(old, 64)
     assert new.input_shape == (None, 64, 64, 1)
-    assert new.built_by_zoo["sizes"] == {**tiny.SIZES["hanzinet"], "size": 64}
+    assert new.built_by_zoo["sizes"] == {**tiny.READERS["hanzinet"], "size": 64}
     for ours, theirs in zip(new.weights, old.weights, strict=True):
         if "places" in theirs.path:
             assert (ours.shape[:2], theirs.shape[:2]) == ((4, 4), (2, 2))
@@ -106,11 +136,11 @@ def test_another_size_keeps_the_weights_and_the_sums_over_the_map() -> None:
 
 def test_a_model_whose_dense_layers_span_the_map_has_one_size() -> None:
     with pytest.raises(ValueError, match="weights that depend on its size"):
-        zoo.with_size(zoo.create("vgg16", **tiny.SIZES["vgg16"]), 64)
+        zoo.with_size(zoo.create("vgg16", **tiny.READERS["vgg16"]), 64)
 
 
 def test_more_classes_keep_the_old_ones() -> None:
-    old = zoo.create("hanzinet", **tiny.SIZES["hanzinet"])
+    old = zoo.create("hanzinet", **tiny.READERS["hanzinet"])
     new = zoo.with_classes(old, 15)
     images = _inputs(old)
     expected = old.predict_on_batch(images)["logits"]

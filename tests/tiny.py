@@ -7,7 +7,7 @@ import numpy as np
 
 _EFFICIENTNET = {"classes": 12, "size": 32, "channels": 1, "width": 0.1, "depth": 0.3, "embedding": 16}
 
-SIZES: dict[str, dict] = {
+READERS: dict[str, dict] = {
     "vgg16": {"classes": 12, "size": 32, "channels": 1, "width": 0.125, "dense": 32, "normalise": True},
     **{f"efficientnet_b{phi}": _EFFICIENTNET for phi in range(8)},
     "hanzinet": {
@@ -29,6 +29,15 @@ SIZES: dict[str, dict] = {
             ("efficientnet_b0", {"width": 0.1, "depth": 0.3}),
         ),
     },
+}
+
+GENERATORS: dict[str, dict] = {
+    "gan": {"latent": 8},
+    **{name: {"size": 16, "latent": 8, "width": 4} for name in ("dcgan", "wgan", "wgan_gp")},
+    "cgan": {"writers": 2, "size": 16, "latent": 8, "width": 4, "style": 4},
+    "pix2pix": {"writers": 2, "size": 16, "width": 4, "style": 4},
+    "cyclegan": {"size": 16, "width": 4, "depth": 1},
+    "fewshot": {"size": 16, "width": 4, "style": 8},
 }
 
 

@@ -214,3 +214,9 @@ def _photograph(ink: np.ndarray, rng: np.random.Generator, size: int) -> np.ndar
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
         return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
     return image
+
+
+def bent(glyph: np.ndarray, rng: np.random.Generator, distortion: Distortion = Distortion()) -> np.ndarray:
+    """Another copy of a glyph, uint8 (96, 96), dark on white, moved and bent but on clean paper."""
+    ink = _warp(_change_stroke_width(255 - glyph, rng), rng, EM, dataclasses.replace(distortion, margin=0.0))
+    return np.asarray(255 * (1 - ink), np.uint8)

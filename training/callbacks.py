@@ -11,7 +11,7 @@ import cv2
 import keras
 import numpy as np
 
-from training import checkpoint, distribute
+from training import adversary, checkpoint, distribute
 from training.task import Task
 
 CHECKPOINT, BEST = "checkpoint.npz", "best.npz"
@@ -55,8 +55,9 @@ class EndOfEpoch(keras.callbacks.Callback):
             if first and self._task.recipe.patience and best_epoch(self.history, self._task.goal) == epoch:
                 checkpoint.save(self._workdir / BEST, self.model.variables, {"epoch": epoch})
         if first:
-            state = [*self.model.variables, *self.model.optimizer.variables]
-            checkpoint.save(self._workdir / CHECKPOINT, state, {"history": self.history})
+            checkpoint.save(
+                self._workdir / CHECKPOINT, adversary.state(self.model), {"history": self.history}
+            )
             self._show(epoch, figures, pictures)
             print(self._summary(), flush=True)
         # Figures of unlike machines may differ in their last digits: the first one decides for all.
@@ -113,14 +114,15 @@ def averaged(model: keras.Model) -> Iterator[None]:
     if not getattr(optimizer, "use_ema", False):
         yield
         return
-    current = [np.asarray(variable).copy() for variable in model.trainable_variables]
-    optimizer.finalize_variable_values(model.trainable_variables)
-    for variable in model.trainable_variables:  # JAX lets both share memory, and prediction gives it away.
+    variables = adversary.averaged_variables(model)
+    current = [np.asarray(variable).copy() for variable in variables]
+    optimizer.finalize_variable_values(variables)
+    for variable in variables:  # JAX lets both share memory, and prediction gives it away.
         variable.assign(np.asarray(variable).copy())
     try:
         yield
     finally:
-        for variable, value in zip(model.trainable_variables, current, strict=True):
+        for variable, value in zip(variables, current, strict=True):
             variable.assign(value)
 
 

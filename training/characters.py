@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
-from training import distillation, glyphs, metrics, pictures, pipeline, sources, strokes
+from training import distillation, glyphs, metrics, optimizer, pictures, pipeline, sources, strokes
 from training.recipe import CharacterRecipe
 from zoo import charset
 
@@ -80,6 +80,10 @@ class CharacterTask:
         self.characters = (*self.characters, *new)
         glyphs, self.skipped = sources.read_folder(folder, self.characters)
         self.train, self.validation = sources.split(glyphs)
+        generated, unreadable = sources.read_folder(folder, self.characters, generated=True)
+        self.skipped += unreadable
+        if len(generated.labels):
+            self.train.append(generated)
 
     def _add_sets(self) -> None:
         for name in self.recipe.sets:
@@ -118,7 +122,7 @@ class CharacterTask:
             fade=(round(steps * (1 - recipe.fade)), steps) if recipe.fade else None,
         )
 
-    def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+    def compile(self, model: keras.Model) -> None:
         recipe = self.recipe
         loss = functools.partial(crossentropy, smoothing=recipe.label_smoothing)
         accuracy = keras.metrics.sparse_categorical_accuracy
@@ -128,7 +132,7 @@ class CharacterTask:
             )
             accuracy = distillation.accuracy
         model.compile(
-            optimizer=optimizer,
+            optimizer=optimizer.adamw(self.recipe),
             loss={"logits": loss},
             metrics={"logits": [keras.metrics.MeanMetricWrapper(accuracy, name="accuracy")]},
             jit_compile=False,  # oneDNN is faster on a CPU.

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 import zoo
-from training import callbacks, checkpoint, distribute
+from training import adversary, callbacks, checkpoint, distribute
 from training import recipe as recipes
 from training.recipe import CharacterRecipe, Recipe
 from training.task import Task
@@ -29,7 +29,7 @@ def fit(recipe: Recipe, workdir: Path, across: distribute.Across | None = None) 
         across: What to train on, see `training.distribute`; None for one device.
 
     Returns:
-        The trained model.
+        The trained model; of a generator, with what it was trained against.
 
     Raises:
         ValueError: The data cannot be used, or a checkpoint does not fit.
@@ -44,7 +44,7 @@ def fit(recipe: Recipe, workdir: Path, across: distribute.Across | None = None) 
     with scope:
         task: Task = recipe.task()
         model = task.model
-        task.compile(model, _optimizer(recipe))
+        task.compile(model)
         if keras.backend.backend() == "jax":
             model.jit_compile = True  # Otherwise JAX runs operation by operation.
         history = _resume(model, workdir)
@@ -69,7 +69,7 @@ def fit(recipe: Recipe, workdir: Path, across: distribute.Across | None = None) 
     if recipe.patience:
         checkpoint.load(workdir / callbacks.BEST, model.variables)
     elif recipe.ema:
-        model.optimizer.finalize_variable_values(model.trainable_variables)
+        model.optimizer.finalize_variable_values(adversary.averaged_variables(model))
     if first:
         with distribute.OneDevice(model).current() as whole:
             _finish(whole, task, history, workdir)
@@ -107,30 +107,14 @@ def task_of(model: str | Path, data: Path | None = None, fonts: Sequence[Path] =
 
 def _resume(model: keras.Model, workdir: Path) -> list[dict[str, Any]]:
     """The history of the run so far, and its state in the model."""
-    model.optimizer.build(model.trainable_variables)
-    state = [*model.variables, *model.optimizer.variables]
     distribute.check_shared(workdir / callbacks.CHECKPOINT)
-    progress = checkpoint.load(workdir / callbacks.CHECKPOINT, state)
+    progress = checkpoint.load(workdir / callbacks.CHECKPOINT, adversary.state(model))
     return progress["history"] if progress else []
-
-
-def _optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:
-    steps = recipe.epochs * recipe.steps
-    rise = max(1, round(recipe.warmup * steps))
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, steps - rise), warmup_target=recipe.learning_rate, warmup_steps=rise
-    )
-    average = {"use_ema": True, "ema_momentum": recipe.ema} if recipe.ema else {}
-    optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=recipe.weight_decay, global_clipnorm=recipe.clip_norm, **average
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
 
 
 def _finish(model: keras.Model, task: Task, history: list[dict[str, Any]], workdir: Path) -> None:
     """Writes the weights and then `result.json`, which says that the run is whole."""
-    recipe = task.recipe
+    recipe, model = task.recipe, adversary.product(model)
     weights = workdir / zoo.WEIGHTS
     zoo.save_weights(model, workdir / "unfinished.weights.h5")
     (workdir / "unfinished.weights.h5").replace(weights)

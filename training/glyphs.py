@@ -2,12 +2,17 @@
 
 import collections
 import dataclasses
+import math
+import multiprocessing
+import os
 from collections.abc import Mapping, Sequence
+from concurrent import futures
 from pathlib import Path
 
 import cv2
 import numpy as np
 import tqdm
+from scipy import ndimage
 
 from training import sources
 from training.strokes import Strokes
@@ -43,8 +48,11 @@ class Style:
         proportion: How much the left, right, upper and lower halves are stretched at the others' cost, (2,).
         bow: How far strokes bend, in shares of their length.
         reach: Length of strokes as a factor.
-        roundness: How far corners are cut, 0 to 1 for strokes that are set apart, up to 6 for running script.
+        roundness: How far corners are cut: standard deviation, in points of a stroke, of what smooths the way
+            of the pen; up to 1 for strokes that are set apart, up to 4 for running script.
         running: How often near strokes are joined: about as a probability; from 1 on, all the nearest are.
+        span: How far apart strokes may be and still be joined, in shares of the em square.
+        flourish: How much the last stroke of a character is lengthened, in shares of its length.
         hooks: Probability that a hook is written.
         width: Width of the pen in shares of the em square.
         pressure: How much the width varies along a stroke, in shares of it.
@@ -61,6 +69,8 @@ class Style:
     reach: float
     roundness: float
     running: float
+    span: float
+    flourish: float
     hooks: float
     width: float
     pressure: float
@@ -69,18 +79,20 @@ class Style:
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Style":
         """The style of some writer."""
-        stray, running, roundness = _HASTE[rng.choice(len(_HASTE), p=(0.5, 0.25, 0.25))]
+        haste = _HASTES[rng.choice(len(_HASTES), p=(0.4, 0.25, 0.35))]
         return cls(
-            stray=float(rng.uniform(*stray)),
-            rise=float(rng.normal(0.07, 0.06)),
+            stray=float(rng.uniform(*haste.stray)),
+            rise=float(rng.normal(0.07, 0.06) + rng.uniform(*haste.rise)),
             lean=float(rng.normal(0, 0.04)),
             slant=float(rng.normal(0, 0.08)),
             aspect=float(np.exp(rng.normal(0, 0.09))),
             proportion=rng.normal(0, 0.05, 2),
             bow=float(rng.normal(0, 0.03)),
             reach=float(rng.normal(1, 0.05)),
-            roundness=float(rng.uniform(*roundness)),
-            running=float(rng.uniform(*running)),
+            roundness=float(rng.uniform(*haste.roundness)),
+            running=float(rng.uniform(*haste.running)),
+            span=float(rng.uniform(*haste.span)),
+            flourish=float(rng.uniform(*haste.flourish)),
             hooks=float(rng.uniform(0.2, 1)),
             width=float(np.exp(rng.uniform(np.log(0.013), np.log(0.052)))),
             pressure=float(rng.uniform(0, 0.35)),
@@ -88,12 +100,23 @@ class Style:
         )
 
 
-_HASTE = (
-    ((0.4, 1.1), (0.0, 0.08), (0.0, 1.0)),  # Neat
-    ((0.8, 2.0), (0.08, 0.4), (0.3, 1.5)),  # Hasty
-    ((0.9, 2.0), (0.5, 1.5), (1.5, 6.0)),  # Running script
+@dataclasses.dataclass(frozen=True)
+class _Haste:
+    """The ranges of what changes when a writer hurries."""
+
+    stray: tuple[float, float]
+    rise: tuple[float, float]
+    roundness: tuple[float, float]
+    running: tuple[float, float]
+    span: tuple[float, float] = (0.35, 0.35)
+    flourish: tuple[float, float] = (0.0, 0.0)
+
+
+_HASTES = (
+    _Haste((0.4, 1.1), (0.0, 0.0), (0.0, 0.8), (0.0, 0.1)),  # Neat
+    _Haste((0.8, 2.0), (0.0, 0.1), (0.4, 1.4), (0.1, 0.6)),  # Hasty
+    _Haste((0.9, 2.0), (0.0, 0.25), (1.0, 4.0), (0.6, 1.6), (0.35, 0.65), (0.0, 0.6)),  # Running script
 )
-"""The ranges of stray, running and roundness of each kind of writer."""
 
 
 class StrokeHand:
@@ -168,15 +191,19 @@ def _without_hook(line: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(places, np.arange(points), line[:, axis]) for axis in (0, 1)], axis=-1)
 
 
-_LINK = 5
+_LINK = 3
 """Points of the way of the pen from one stroke to the next."""
 
 
 def _join(lines: np.ndarray, style: Style, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """The way of the pen over all strokes, (n, 2), and its pressure, (n,), 0 where it is lifted."""
     count, points = lines.shape[:2]
+    if style.flourish:
+        tail = points // 3
+        away = np.linspace(0, rng.uniform(0, style.flourish), tail)[:, None]
+        lines[-1, -tail:] += away * (lines[-1, -1] - lines[-1, -tail])
     gap = np.hypot(*(lines[1:, 0] - lines[:-1, -1]).T)
-    joined = rng.random(count - 1) < style.running * np.exp(-((gap / 0.35) ** 2)) * 1.5
+    joined = rng.random(count - 1) < style.running * np.exp(-((gap / style.span) ** 2)) * 1.5
     weights = np.linspace(0, 1, _LINK + 2)[1:-1, None]
     links = lines[:-1, -1:] * (1 - weights) + lines[1:, :1] * weights
     path = np.concatenate([np.concatenate([lines[:-1], links], axis=1).reshape(-1, 2), lines[-1]])
@@ -189,19 +216,23 @@ def _join(lines: np.ndarray, style: Style, rng: np.random.Generator) -> tuple[np
     pressure = np.concatenate(
         [np.concatenate([press[:-1], np.repeat(thin, _LINK, axis=1)], axis=1).ravel(), press[-1]]
     )
-    down = pressure > 0
-    if style.roundness > 0.05 or joined.any():
-        path = _round(path, down, style.roundness)
-    return path, pressure
+    return _round(path, pressure > 0, style.roundness), pressure
 
 
 def _round(path: np.ndarray, down: np.ndarray, roundness: float) -> np.ndarray:
     """Cuts the corners of a way, except where the pen is put down or lifted."""
-    for _ in range(1 + round(2 * roundness)):
-        inner = down[:-2] & down[1:-1] & down[2:]
-        middle = (path[:-2] + 2 * path[1:-1] + path[2:]) / 4
-        path = np.concatenate([path[:1], np.where(inner[:, None], middle, path[1:-1]), path[-1:]])
-    return path
+    if roundness < 0.1:
+        return path
+    rounded = path.copy()
+    bounds = np.flatnonzero(np.diff(down, prepend=False, append=False))
+    for start, stop in bounds.reshape(-1, 2):
+        part = path[start:stop]
+        edge = min(math.ceil(4 * roundness), len(part) - 1)
+        # Turned around its ends, the way goes on straight there, and the ends stay where they are.
+        before, after = 2 * part[0] - part[edge:0:-1], 2 * part[-1] - part[-2 : -edge - 2 : -1]
+        longer = np.concatenate([before, part, after])
+        rounded[start:stop] = ndimage.gaussian_filter1d(longer, roundness, axis=0)[edge : edge + len(part)]
+    return rounded
 
 
 def _shape(path: np.ndarray, style: Style) -> np.ndarray:
@@ -223,19 +254,22 @@ def made_up_writers(strokes: Sequence[Strokes], writers: int, seed: int) -> list
     Returns:
         One for each writer; none without strokes.
     """
-    made = []
-    for writer in tqdm.trange(
-        writers if strokes else 0, desc="made-up writers", disable=None if strokes else True
-    ):
-        order = [strokes[(writer + turn) % len(strokes)].characters for turn in range(len(strokes))]
-        characters = collections.ChainMap(*(dict(source) for source in order))
-        hand = StrokeHand(characters, [seed, writer])
-        labels = [label for label, character in enumerate(charset.CHARACTERS) if character in characters]
-        images = np.stack([hand(charset.CHARACTERS[label]) for label in labels])
-        made.append(
-            sources.Glyphs(f"made-up writer {writer}", images, np.array(labels, np.int32), real=False)
-        )
-    return made
+    if not strokes or not writers:
+        return []
+    # Fresh processes: those of a program that has loaded TensorFlow must not be forked.
+    context = multiprocessing.get_context("spawn")
+    with futures.ProcessPoolExecutor(min(writers, os.cpu_count() or 1), context) as pool:
+        made = pool.map(_made_up_writer, [strokes] * writers, range(writers), [seed] * writers)
+        return list(tqdm.tqdm(made, desc="made-up writers", total=writers, disable=None))
+
+
+def _made_up_writer(strokes: Sequence[Strokes], writer: int, seed: int) -> sources.Glyphs:
+    order = [strokes[(writer + turn) % len(strokes)].characters for turn in range(len(strokes))]
+    characters = collections.ChainMap(*(dict(source) for source in order))
+    hand = StrokeHand(characters, [seed, writer])
+    labels = [label for label, character in enumerate(charset.CHARACTERS) if character in characters]
+    images = np.stack([hand(charset.CHARACTERS[label]) for label in labels])
+    return sources.Glyphs(f"made-up writer {writer}", images, np.array(labels, np.int32), real=False)
 
 
 _FINE = 2

@@ -1,5 +1,6 @@
-"""What a classifier answers to characters."""
+"""What a classifier answers to characters, and what it makes of drawn ones."""
 
+import cv2
 import keras
 import numpy as np
 
@@ -23,3 +24,161 @@ def best(logits: np.ndarray, count: int = 5) -> np.ndarray:
     found = np.argpartition(-logits, count - 1, axis=1)[:, :count]
     order = np.argsort(-np.take_along_axis(logits, found, 1), axis=1, kind="stable")
     return np.take_along_axis(found, order, 1)
+
+
+def features_of(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """What a classifier sees in pictures before it names them: float32 (n, features).
+
+    Args:
+        model: A classifier with a layer "embedding_norm".
+        images: uint8 (n, size, size), em squares of any size, dark ink on white.
+    """
+    size = model.input_shape[1]
+    seen = keras.Model(model.input, model.get_layer("embedding_norm").output)
+    parts = [
+        np.asarray(seen.predict_on_batch(pipeline.framed(images[start : start + 512], size)))
+        for start in range(0, len(images), 512)
+    ]
+    return np.concatenate(parts)
+
+
+def kid(real: np.ndarray, drawn: np.ndarray, size: int = 200, rounds: int = 20) -> float:
+    """Kernel inception distance between two sets of features: 0 where both have one origin, on average.
+
+    The unbiased estimate of the squared maximum mean discrepancy with the kernel (x.y / d + 1)^3, the mean over
+    random subsets of a fixed size, so that figures of different models compare.
+
+    Args:
+        real: float (n, d).
+        drawn: float (m, d).
+        size: Of a subset, of either set.
+        rounds: Number of subsets.
+
+    Raises:
+        ValueError: A set is smaller than a subset.
+
+    Reference:
+        Bińkowski et al. 2018, https://arxiv.org/abs/1801.01401
+    """
+    if min(len(real), len(drawn)) < size:
+        raise ValueError(f"Both sets must hold {size} pictures. Received: {len(real)} and {len(drawn)}.")
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(rounds):
+        x, y = (rows[rng.choice(len(rows), size, replace=False)].astype(float) for rows in (real, drawn))
+        of_x, of_y, between = ((a @ b.T / x.shape[1] + 1) ** 3 for a, b in ((x, x), (y, y), (x, y)))
+        within = of_x.sum() - np.trace(of_x) + of_y.sum() - np.trace(of_y)
+        found.append(within / (size * (size - 1)) - 2 * between.mean())
+    return float(np.mean(found))
+
+
+def fid(real: np.ndarray, drawn: np.ndarray) -> float:
+    """Fréchet distance between two sets of features, float (n, d) and (m, d), taken as normal distributions.
+
+    Reference:
+        Heusel et al. 2017, https://arxiv.org/abs/1706.08500
+    """
+    means = real.mean(0) - drawn.mean(0)
+    first, second = (np.cov(rows, rowvar=False) for rows in (real, drawn))
+    # The trace of the root of the product is the sum of the roots of its eigenvalues, which are not negative.
+    roots = np.sqrt(np.clip(np.linalg.eigvals(first @ second).real, 0, None)).sum()
+    return float(means @ means + np.trace(first) + np.trace(second) - 2 * roots)
+
+
+def nearest(features: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The distance of each row to the nearest of other rows: float (n, d) and (m, d) to float (n,)."""
+    squares = (others**2).sum(1)
+    parts = [
+        ((part**2).sum(1)[:, None] - 2 * part @ others.T + squares).min(1)
+        for part in np.array_split(features, -(-len(features) // 256))
+    ]
+    return np.sqrt(np.clip(np.concatenate(parts), 0, None))
+
+
+def copy_rate(drawn: np.ndarray, train: np.ndarray, unseen: np.ndarray) -> float:
+    """The share of drawn pictures that are nearer to a training picture than 95 % of unseen real ones are.
+
+    0.05 is what real pictures have; 1 is a generator that repeats its training pictures.
+
+    Args:
+        drawn: Features, float (n, d).
+        train: Of the pictures that the generator learned from.
+        unseen: Of real pictures that it did not learn from.
+    """
+    near = np.quantile(nearest(unseen, train), 0.05)
+    return float(np.mean(nearest(drawn, train) < near))
+
+
+def diversity(features: np.ndarray, labels: np.ndarray) -> float:
+    """The mean distance between pictures of the same class: float (n, d) and int (n,); NaN without pairs."""
+    found = []
+    for label in np.unique(labels):
+        rows = features[labels == label]
+        if len(rows) > 1:
+            squares = (rows**2).sum(1)
+            gaps = np.sqrt(np.clip(squares[:, None] + squares - 2 * rows @ rows.T, 0, None))
+            found.append(gaps.sum() / (len(rows) * (len(rows) - 1)))
+    return float(np.mean(found)) if found else float("nan")
+
+
+def looks(images: np.ndarray) -> np.ndarray:
+    """What tells hands apart whatever they write: float (n, 6).
+
+    Darkness of the ink, width of the pen, slant, width and height of the character, share of ink.
+
+    Args:
+        images: uint8 (n, size, size), dark ink on white.
+    """
+    return np.stack([_look(image) for image in images])
+
+
+def _look(image: np.ndarray) -> np.ndarray:
+    size = len(image)
+    ink = 1 - image.astype(np.float32) / 255
+    drawn = ink > 0.5
+    if not drawn.any():
+        return np.zeros(6)
+    rows, columns = np.nonzero(drawn)
+    depth = cv2.distanceTransform(drawn.astype(np.uint8), cv2.DIST_L2, 3)
+    gx, gy = cv2.Sobel(ink, cv2.CV_32F, 1, 0), cv2.Sobel(ink, cv2.CV_32F, 0, 1)
+    upright = np.abs(gx) > 2 * np.abs(gy)  # The sides of vertical strokes.
+    slant = (gx * gy)[upright].sum() / max(1e-6, float((gx * gx)[upright].sum()))
+    return np.array(
+        [
+            ink[drawn].mean(),
+            2 * np.quantile(depth[drawn], 0.8) / size,
+            slant,
+            np.ptp(columns) / size,
+            np.ptp(rows) / size,
+            ink.mean(),
+        ]
+    )
+
+
+def style_discrepancy(
+    real: np.ndarray, drawn: np.ndarray, writers_of_real: np.ndarray, writers_of_drawn: np.ndarray
+) -> float:
+    """How far drawn hands look from the real ones, in standard deviations between writers.
+
+    Args:
+        real: `looks` of real pictures, float (n, 6).
+        drawn: `looks` of drawn pictures, float (m, 6).
+        writers_of_real: int (n,).
+        writers_of_drawn: int (m,), the writers that were asked for.
+    """
+    writers = np.intersect1d(writers_of_real, writers_of_drawn)
+    means = [
+        np.stack([rows[of == writer].mean(0) for writer in writers])
+        for rows, of in ((real, writers_of_real), (drawn, writers_of_drawn))
+    ]
+    return float((np.abs(means[0] - means[1]) / (means[0].std(0) + 1e-6)).mean())
+
+
+def read(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """The class that a classifier reads in each em square, uint8 (n, size, size): int (n,)."""
+    size = model.input_shape[1]
+    parts = [
+        np.asarray(model.predict_on_batch(pipeline.framed(images[start : start + 512], size))["logits"])
+        for start in range(0, len(images), 512)
+    ]
+    return np.concatenate(parts).argmax(1)

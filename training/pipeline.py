@@ -120,10 +120,14 @@ def train_batches(sampler: CellSampler, first_step: int, steps: int) -> tf.data.
 
 def clean_cells(source: Glyphs, size: int = 64, margin: float = 0.06) -> np.ndarray:
     """The undistorted cells of a source, as the reader cuts them: uint8 (n, size, size, 1)."""
-    em = source.images.shape[1]
-    edge = round(em * margin)
-    framed = np.pad(source.images, ((0, 0), (edge, edge), (edge, edge)), constant_values=255)
-    return np.stack([_resized(image, size) for image in framed])[..., None]
+    return framed(source.images, size, margin)
+
+
+def framed(images: np.ndarray, size: int, margin: float = 0.06) -> np.ndarray:
+    """Em squares, uint8 (n, em, em), as the reader cuts cells: uint8 (n, size, size, 1)."""
+    edge = round(images.shape[1] * margin)
+    wider = np.pad(images, ((0, 0), (edge, edge), (edge, edge)), constant_values=255)
+    return np.stack([_resized(image, size) for image in wider])[..., None]
 
 
 def _resized(image: np.ndarray, size: int) -> np.ndarray:

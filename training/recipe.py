@@ -22,10 +22,7 @@ class Recipe:
         epochs: Number of epochs; a checkpoint is written after each.
         steps: Batches of an epoch.
         batch_size: Pictures of a batch.
-        learning_rate: The highest one, reached after the warm-up, then a half cosine to zero.
-        warmup: Share of the run in which the rate rises from zero.
-        weight_decay: Of AdamW, on kernels only.
-        clip_norm: Largest norm of the gradient of all weights.
+        learning_rate: The highest one.
         ema: Momentum of the moving average of the weights, which is what is validated and kept;
             0 keeps the weights themselves.
         patience: Epochs without a better figure after which the run stops and the best weights are
@@ -45,9 +42,6 @@ class Recipe:
     steps: int = 500
     batch_size: int = 128
     learning_rate: float = 3e-3
-    warmup: float = 0.04
-    weight_decay: float = 0.02
-    clip_norm: float = 5.0
     ema: float = 0.0
     patience: int = 0
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
@@ -65,7 +59,22 @@ class Recipe:
 
 
 @dataclasses.dataclass(frozen=True)
-class CharacterRecipe(Recipe):
+class SupervisedRecipe(Recipe):
+    """What learns from labels, with AdamW: the rate rises to `learning_rate`, then a half cosine to zero.
+
+    Attributes:
+        warmup: Share of the run in which the rate rises from zero.
+        weight_decay: Of AdamW, on kernels only.
+        clip_norm: Largest norm of the gradient of all weights.
+    """
+
+    warmup: float = 0.04
+    weight_decay: float = 0.02
+    clip_norm: float = 5.0
+
+
+@dataclasses.dataclass(frozen=True)
+class CharacterRecipe(SupervisedRecipe):
     """Trains a classifier of single characters.
 
     Attributes:
@@ -98,7 +107,7 @@ class CharacterRecipe(Recipe):
     fonts: tuple[Path, ...] = ()
     characters: str = ""
     strokes: tuple[Path, ...] = ()
-    stroke_writers: int = 40
+    stroke_writers: int = 60
     real_weight: float = 3.0
     blank_share: float = 0.03
     fade: float = 0.0
@@ -118,7 +127,7 @@ class CharacterRecipe(Recipe):
 
 
 @dataclasses.dataclass(frozen=True)
-class LineRecipe(Recipe):
+class LineRecipe(SupervisedRecipe):
     """Trains a reader of lines that are composed of single characters as the run goes.
 
     Attributes:
@@ -145,7 +154,52 @@ class LineRecipe(Recipe):
     validation_lines: int = 200
 
 
-_MODULES = ("classification", "recognition")
+@dataclasses.dataclass(frozen=True)
+class GenerationRecipe(Recipe):
+    """Trains a generator of characters against a discriminator; constant learning rates.
+
+    Attributes:
+        data: Folder with `hands/train/*.npz`, one writer a file.
+        adversary: What the training of this model takes besides the generator, such as the width of its
+            discriminator.
+        chinese_only: Hands of which only Chinese characters train, because their other labels are wrong.
+        fonts: Font files that count as writers too; a folder stands for one font that is cut into slices.
+        glyph_font: Font of the printed characters, for models that start from them.
+        frequent: The so many characters that the most hands hold, which are the only ones that train; 0 for all.
+        held_out: The so many characters that the most hands hold, which do not train, and are drawn to
+            measure what the model makes of characters that it has never seen written.
+        samples: Characters of a writer that a few-shot generator is shown.
+        rule: The rule of both optimizers.
+        discriminator_rate: Learning rate of the discriminator; 0 for that of the generator.
+        beta_1: Of Adam.
+        beta_2: Of Adam.
+        recogniser: Preset that measures what is drawn.
+        drawn: Pictures that each figure stands on.
+    """
+
+    TASK: ClassVar[str] = "training.generation:GenerationTask"
+
+    adversary: Annotated[dict[str, Any], tyro.conf.Suppress] = dataclasses.field(default_factory=dict)
+    chinese_only: tuple[str, ...] = ()
+    fonts: tuple[Path, ...] = ()
+    glyph_font: Path | None = None
+    frequent: int = 0
+    held_out: int = 0
+    samples: int = 8
+    rule: Literal["adam", "rmsprop"] = "adam"
+    discriminator_rate: float = 0.0
+    beta_1: float = 0.5
+    beta_2: float = 0.999
+    recogniser: str = "hanzinet_m"
+    drawn: int = 500
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.frequent and self.held_out:
+            raise ValueError("`frequent` and `held_out` exclude each other: give one of them.")
+
+
+_MODULES = ("classification", "recognition", "generation")
 
 
 def recipes() -> dict[str, Recipe]:
@@ -175,7 +229,7 @@ def find(name: str) -> Recipe:
 def to_json(recipe: Recipe) -> dict[str, Any]:
     """The recipe as JSON holds it, without the paths of this machine."""
     fields = dataclasses.asdict(recipe) | {"data": "data"}
-    paths = ("fonts", "unseen_fonts", "strokes", "sets")
+    paths = ("fonts", "unseen_fonts", "strokes", "sets", "glyph_font")
     kept = {name: value for name, value in fields.items() if name not in paths}
     models = {name: Path(kept[name]).name for name in ("start", "head_from", "teacher") if kept.get(name)}
     return {"kind": type(recipe).__name__, **kept, **models}
@@ -187,7 +241,7 @@ def from_json(content: dict[str, Any]) -> Recipe:
     Raises:
         ValueError: The kind or a field is unknown.
     """
-    kinds = {kind.__name__: kind for kind in (CharacterRecipe, LineRecipe)}
+    kinds = {kind.__name__: kind for kind in (CharacterRecipe, LineRecipe, GenerationRecipe)}
     fields = {name: value for name, value in content.items() if name != "kind"}
     try:
         recipe = kinds[content["kind"]](**fields)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from rapidfuzz.distance import Levenshtein
 
 import zoo
-from training import lines, pictures, sources
+from training import lines, optimizer, pictures, sources
 from training.recipe import LineRecipe
 from training.sources import Glyphs
 from zoo import charset, ctc
@@ -79,9 +79,9 @@ class LineTask:
             drawn[f"error_rate_{writer.writer}"] = sampler
         return {name: sampler.batch(0) for name, sampler in drawn.items()}
 
-    def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+    def compile(self, model: keras.Model) -> None:
         model.compile(
-            optimizer=optimizer,
+            optimizer=optimizer.adamw(self.recipe),
             loss={"logits": keras.losses.CTC()},
             jit_compile=False,  # oneDNN is faster on a CPU.
         )

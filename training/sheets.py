@@ -7,7 +7,7 @@ the development sets: pictures, `truth.json` and `manifest.tsv`.
 import argparse
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ INKS: dict[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
     "black": ((10, 10, 12), (65, 60, 65)),
     "pencil": ((60, 60, 60), (115, 112, 115)),
 }
-"""The darkest and the lightest RGB of each ink."""
+"""The darkest and the lightest RGB of each ink of manuscript paper."""
 
 _LINE_COLOURS = (
     (70, 150, 85),
@@ -37,7 +37,7 @@ _LINE_COLOURS = (
     (140, 95, 165),
     (60, 150, 150),
 )
-_PAPERS = (
+PAPERS = (
     (255, 255, 255),
     (250, 250, 248),
     (252, 248, 236),
@@ -45,9 +45,14 @@ _PAPERS = (
     (240, 236, 222),
     (244, 248, 236),
 )
+"""The RGB of ordinary papers."""
 
-_VERTICAL_FORMS = dict(zip("「」『』（）〈〉《》【】〔〕—…", "﹁﹂﹃﹄︵︶︿﹀︽︾︻︼︹︺︱︙", strict=True))
-_STOPS = "。，、"
+VERTICAL_FORMS = dict(zip("「」『』（）〈〉《》【】〔〕—…", "﹁﹂﹃﹄︵︶︿﹀︽︾︻︼︹︺︱︙", strict=True))
+"""Signs that turn in a column, and their turned forms."""
+
+STOPS = "。，、"
+"""Signs that stand low and left in a row, and high and right in a column."""
+
 _INDENT = 2  # Blank cells before a paragraph.
 _SMALLEST, _LARGEST = 0.6, 0.95  # Size of a character in shares of its cell.
 
@@ -216,9 +221,9 @@ def random_sheet(rng: np.random.Generator) -> Sheet:
         frame_gap=unit.frame_gap * scale,
         margins=_four(margins * scale),
         cross=cross,
-        line_colour=_random_line_colour(rng),
+        line_colour=random_line_colour(rng),
         line_width=float(rng.uniform(1.0, 3.2)),
-        paper=_PAPERS[rng.integers(len(_PAPERS))],
+        paper=PAPERS[rng.integers(len(PAPERS))],
         caption=str(rng.choice(captions)),
     )
 
@@ -282,7 +287,8 @@ def compose(
         text_of_cell = character if glyph is not None else ""
         cells.append({"row": row, "column": column, "quad": quad, "text": text_of_cell})
     page, ignored = _print(sheet, hand, rng)
-    page = _lay_ink(page, written, ink or str(rng.choice(list(INKS))), rng)
+    ink = ink or str(rng.choice(list(INKS)))
+    page = lay_ink(page, written, INKS[ink], rng, graphite=ink == "pencil")
     lines = _lines(cells, sheet)
     truth = {
         "width": width,
@@ -304,7 +310,8 @@ def _four(values: np.ndarray) -> tuple[float, float, float, float]:
     return left, top, right, bottom
 
 
-def _random_line_colour(rng: np.random.Generator) -> tuple[int, int, int]:
+def random_line_colour(rng: np.random.Generator) -> tuple[int, int, int]:
+    """The RGB of printed lines, half of them pale."""
     colour = np.array(_LINE_COLOURS[rng.integers(len(_LINE_COLOURS))]) + rng.normal(0, 12, 3)
     pale = rng.uniform(0, 0.6) if rng.random() < 0.5 else 0.0
     red, green, blue = (int(value) for value in np.clip(colour * (1 - pale) + 245 * pale, 0, 235))
@@ -329,21 +336,28 @@ def _lines(cells: list[dict[str, Any]], sheet: Sheet) -> list[dict[str, Any]]:
 
 def _glyph(hand: Hand, character: str, direction: str) -> np.ndarray | None:
     """The ink of a character, uint8 (N, N), strokes bright; None if the hand cannot write it."""
-    if direction == "vertical" and character in _VERTICAL_FORMS:
-        upright = _draw(hand, _VERTICAL_FORMS[character])
+    if direction == "vertical" and character in VERTICAL_FORMS:
+        upright = _draw(hand, VERTICAL_FORMS[character])
         if upright is not None:
             return upright
         lying = _draw(hand, character)
         return None if lying is None else np.ascontiguousarray(np.rot90(lying, -1))
     glyph = _draw(hand, character)
-    if glyph is None or direction == "horizontal" or character not in _STOPS:
+    if glyph is None or direction == "horizontal" or character not in STOPS:
         return glyph
+    return stop_in_column(glyph)
+
+
+def stop_in_column(glyph: np.ndarray) -> np.ndarray:
+    """The ink of a stop at its place in a column: uint8 (N, N), strokes bright, to the same.
+
+    Fonts that put stops into the lower left corner mean horizontal text; in a column they stand in the
+    upper right one.
+    """
     rows, columns = np.nonzero(glyph > 127)
     x, y = columns.mean() / glyph.shape[1], rows.mean() / glyph.shape[0]
     if x > 0.4 or y < 0.6:
         return glyph
-    # Fonts that put stops into the lower left corner mean horizontal text; in a column they
-    # stand in the upper right one.
     shift = np.array([1 - 2 * y, 1 - 2 * x]) * glyph.shape
     return np.roll(glyph, tuple(int(value) for value in shift.round()), (0, 1))
 
@@ -410,14 +424,31 @@ class _Writing:
         np.maximum(patch, placed * np.float32(rng.uniform(0.75, 1.0) / 255), out=patch)
 
 
-def _lay_ink(page: np.ndarray, written: np.ndarray, ink: str, rng: np.random.Generator) -> np.ndarray:
-    """Inks the strokes onto the page: uint8 (height, width, 3)."""
+def lay_ink(
+    page: np.ndarray,
+    written: np.ndarray,
+    ink: tuple[tuple[int, int, int], tuple[int, int, int]],
+    rng: np.random.Generator,
+    graphite: bool = False,
+) -> np.ndarray:
+    """Inks strokes onto a page.
+
+    Args:
+        page: uint8 (height, width, 3) RGB.
+        written: float32 (height, width), 0 for paper to 1 for ink.
+        ink: Its darkest and its lightest RGB.
+        rng: Where the randomness comes from.
+        graphite: Whether the ink catches on the tooth of the paper only, as that of a pencil does.
+
+    Returns:
+        uint8 (height, width, 3) RGB.
+    """
     height, width = written.shape
-    darkest, lightest = (np.array(colour, np.float32) for colour in INKS[ink])
+    darkest, lightest = (np.array(colour, np.float32) for colour in ink)
     colour = darkest + (lightest - darkest) * np.float32(rng.random())
     coarse = rng.uniform(0.75, 1.0, (height // 40 + 2, width // 40 + 2)).astype(np.float32)
     cover = written * cv2.resize(coarse, (width, height))  # The pressure of the pen wanders.
-    if ink == "pencil":  # Graphite catches on the tooth of the paper only.
+    if graphite:
         tooth = cv2.GaussianBlur(rng.random((height, width), np.float32), (0, 0), 0.8)
         cover *= np.clip(0.72 + (tooth - 0.5) * np.float32(rng.uniform(2, 4)), 0.15, 1)
     shades = cv2.merge([1 - cover * (1 - channel / 255) for channel in colour])
@@ -549,22 +580,36 @@ def main(arguments: list[str] | None = None) -> None:
     lines = [line for line in options.text.read_text(encoding="utf-8").split("\n") if line.strip()]
     hands = [(font.stem, glyphs.FontHand(font, 128)) for font in options.fonts]
     levels = [options.level] if options.level else ["flat", *photograph.LEVELS]
-    options.folder.mkdir(parents=True, exist_ok=True)
+
+    def pages() -> Iterator[tuple[str, np.ndarray, dict[str, Any]]]:
+        for index in range(options.count):
+            rng = np.random.default_rng([options.seed, index])
+            level, (source, hand) = levels[index % len(levels)], hands[int(rng.integers(len(hands)))]
+            sheet = random_sheet(rng)
+            image, truth = compose(_paragraphs(lines, rng, sheet.rows * sheet.columns), sheet, hand, rng)
+            if level != "flat":
+                image, mover = photograph.LEVELS[level](image, rng)
+                truth = photograph.move_truth(truth, mover)
+            yield f"{index:03d}_{level}_{source}.jpg", image, truth | {"level": level, "source": source}
+
+    write_set(options.folder, pages())
+
+
+def write_set(folder: Path, pages: Iterable[tuple[str, np.ndarray, dict[str, Any]]]) -> None:
+    """Writes a set of pages: pictures, `truth.json` and `manifest.tsv`.
+
+    Args:
+        folder: Made if needed.
+        pages: For each page its file's name, its picture, uint8 (height, width, 3) RGB, and its truth.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     truths = {}
-    for index in range(options.count):
-        rng = np.random.default_rng([options.seed, index])
-        level, (source, hand) = levels[index % len(levels)], hands[int(rng.integers(len(hands)))]
-        sheet = random_sheet(rng)
-        image, truth = compose(_paragraphs(lines, rng, sheet.rows * sheet.columns), sheet, hand, rng)
-        if level != "flat":
-            image, mover = photograph.LEVELS[level](image, rng)
-            truth = photograph.move_truth(truth, mover)
-        name = f"{index:03d}_{level}_{source}.jpg"
-        cv2.imwrite(str(options.folder / name), image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
-        truths[name] = truth | {"level": level, "source": source}
-    (options.folder / "truth.json").write_text(json.dumps(truths, ensure_ascii=False), encoding="utf-8")
+    for name, image, truth in pages:
+        cv2.imwrite(str(folder / name), image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+        truths[name] = truth
+    (folder / "truth.json").write_text(json.dumps(truths, ensure_ascii=False), encoding="utf-8")
     rows = [f"{name}\t{truth['text'].replace(chr(10), chr(92) + 'n')}\n" for name, truth in truths.items()]
-    (options.folder / "manifest.tsv").write_text("".join(rows), encoding="utf-8")
+    (folder / "manifest.tsv").write_text("".join(rows), encoding="utf-8")
 
 
 if __name__ == "__main__":

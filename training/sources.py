@@ -20,6 +20,9 @@ from zoo import charset
 EM = 96
 """Side of the em square of a glyph in pixels."""
 
+GENERATED = "generated_"
+"""How the names of pictures begin that a generator made; they train, and never validate."""
+
 FILL = 0.8
 """Share of the em square that a writer's ordinary character takes up."""
 
@@ -171,7 +174,7 @@ def labels_of_folder(folder: Path) -> list[str]:
     return labels
 
 
-def read_folder(folder: Path, characters: Sequence[str]) -> tuple[Glyphs, list[str]]:
+def read_folder(folder: Path, characters: Sequence[str], generated: bool = False) -> tuple[Glyphs, list[str]]:
     """Reads a folder of pictures for each character, `CHARACTER/*`, of one or several writers.
 
     Each picture shows one cell, or is cut to the ink; all are scaled alike, so that ordinary
@@ -180,9 +183,11 @@ def read_folder(folder: Path, characters: Sequence[str]) -> tuple[Glyphs, list[s
     Args:
         folder: As `labels_of_folder` checks it.
         characters: The character of each class.
+        generated: Whether to read what `hanzoo balance` added, instead of everything else.
 
     Returns:
-        The characters, and a line for each picture that cannot be read, with the reason.
+        The characters, and a line for each picture that cannot be read, with the reason. Of generated ones
+        there may be none.
 
     Raises:
         ValueError: No picture can be read, or a folder is named by none of the characters.
@@ -194,6 +199,8 @@ def read_folder(folder: Path, characters: Sequence[str]) -> tuple[Glyphs, list[s
         if index is None:
             raise ValueError(f"{folder / label}: `characters` must hold {label!r}.")
         for file in sorted((folder / label).iterdir()):
+            if file.name.startswith(GENERATED) != generated:
+                continue
             try:
                 pictures.append(read_picture(file))
             except (OSError, ValueError, Image.DecompressionBombError) as error:
@@ -201,10 +208,24 @@ def read_folder(folder: Path, characters: Sequence[str]) -> tuple[Glyphs, list[s
             else:
                 labels.append(index)
                 names.append(label)
-    if not pictures:
+    if not pictures and not generated:
         raise ValueError(
             f"{folder}: none of its {len(skipped)} pictures can be read. {skipped[0] if skipped else ''}"
         )
+    images = place_pictures(pictures, names) if pictures else np.zeros((0, EM, EM), np.uint8)
+    return Glyphs(folder.name, images, np.array(labels, np.int32), real=not generated), skipped
+
+
+def place_pictures(pictures: Sequence[np.ndarray], names: Sequence[str]) -> np.ndarray:
+    """Pictures of single characters on em squares, scaled alike.
+
+    Args:
+        pictures: uint8 (H, W) each, dark ink on light paper.
+        names: The character of each; punctuation counts for the scale only where there is nothing else.
+
+    Returns:
+        uint8 (n, 96, 96).
+    """
     boxes = [ink_box(picture) for picture in pictures]
     shares = [
         max(x1 - x0, y1 - y0) / max(p.shape) for p, (x0, y0, x1, y1) in zip(pictures, boxes, strict=True)
@@ -216,7 +237,7 @@ def read_folder(folder: Path, characters: Sequence[str]) -> tuple[Glyphs, list[s
         ink = picture[box[1] : box[3], box[0] : box[2]]
         middle = np.array([width, height], np.float32) / 2
         placed.append(place_ink(ink, np.array(box, np.float32), middle, scale / max(picture.shape)))
-    return Glyphs(folder.name, np.stack(placed), np.array(labels, np.int32), real=True), skipped
+    return np.stack(placed)
 
 
 def only(glyphs: Glyphs, classes: Sequence[int]) -> Glyphs:

@@ -26,8 +26,8 @@ class Task(Protocol):
     skipped: list[str]
     goal: Literal["max", "min"]
 
-    def compile(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
-        """Gives the model its losses and metrics."""
+    def compile(self, model: keras.Model) -> None:
+        """Gives the model its optimizer, losses and metrics."""
 
     def batches(self, first_step: int, steps: int) -> tf.data.Dataset:
         """The batches of `steps` steps from `first_step` on; the same seed and step give the same batch."""

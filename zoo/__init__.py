@@ -26,6 +26,14 @@ MODELS = {
     "crnn": "zoo.crnn:crnn",
     "crnn_vgg": "zoo.crnn:crnn_vgg",
     "ensemble": "zoo.ensemble:ensemble",
+    "gan": "zoo.gan:gan",
+    "dcgan": "zoo.dcgan:dcgan",
+    "wgan": "zoo.wgan:wgan",
+    "wgan_gp": "zoo.wgan:wgan",
+    "cgan": "zoo.cgan:cgan",
+    "pix2pix": "zoo.pix2pix:pix2pix",
+    "cyclegan": "zoo.cyclegan:cyclegan",
+    "fewshot": "zoo.fewshot:fewshot",
 }
 
 PRESETS = Path(__file__).parent / "presets"

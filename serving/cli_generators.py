@@ -1,0 +1,183 @@
+"""The commands `hanzoo write`, `sample`, `gate` and `balance`, which draw characters with trained generators."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from serving.cli_status import with_training
+
+
+def write(
+    text: Annotated[str, tyro.conf.Positional],
+    /,
+    like: Annotated[Path, tyro.conf.arg(metavar="FOLDER")],
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")],
+    model: str = "fewshot",
+    glyph_font: Path | None = None,
+    seed: int = 0,
+    debug: bool = False,
+) -> int:
+    """Write a text in the hand of a few samples.
+
+    Args:
+        text: What to write; a line break starts a new line.
+        like: Folder of pictures of single characters in that hand, 5 to 20 of any characters, or a .npz file.
+        out: The picture to write, PNG.
+        model: A bundled generator, or the folder of a finished run.
+        glyph_font: Font of the printed characters; one of this system if none is given.
+        seed: Of what varies from one character to the next.
+        debug: Show the traceback of an error.
+    """
+
+    def run() -> None:
+        from serving import writing
+
+        writing.write(text, like, out, model, glyph_font or _font(), seed)
+
+    return with_training(run, debug)
+
+
+def sample(
+    name: Annotated[str, tyro.conf.Positional],
+    /,
+    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None,
+    data: Path | None = None,
+    glyph_font: Path | None = None,
+    seed: int = 0,
+    debug: bool = False,
+) -> int:
+    """Write a sheet of what a generator draws.
+
+    Args:
+        name: A bundled generator, or the folder of a finished run.
+        out: The picture to write, PNG; NAME.png if none is given.
+        data: Folder as for training; generators that write like samples take them from it.
+        glyph_font: Font of the printed characters, for generators that start from them.
+        seed: Of the noise and of what is drawn.
+        debug: Show the traceback of an error.
+    """
+
+    def run() -> None:
+        from training import callbacks, generator
+
+        target = out or Path(f"{Path(name).name}.png")
+        callbacks.save_pictures(
+            target.parent, {target.stem: generator.sheet(name, data, glyph_font or _font(), seed)}
+        )
+
+    return with_training(run, debug)
+
+
+def gate(
+    name: Annotated[str, tyro.conf.Positional],
+    /,
+    data: Path = Path("data"),
+    glyph_font: Path | None = None,
+    recogniser: str = "hanzinet_m",
+    shots: tuple[int, ...] = (0, 2, 5, 20, -1),
+    seeds: int = 3,
+    steps: int = 400,
+    added: int = 20,
+    json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
+    debug: bool = False,
+) -> int:
+    """Find out whether a generator's writing makes a reader better than distorted copies do.
+
+    Small readers of the characters that the generator has never seen written learn from few or many real
+    samples, with and without generated ones, and are tried on the hands of `hands/dev`.
+
+    Args:
+        name: A bundled generator, or the folder of a finished run, which held characters out.
+        data: Folder with hands/train and hands/dev.
+        glyph_font: Font of the printed characters.
+        recogniser: Preset that says which samples are legible.
+        shots: Real samples of each character; -1 for all.
+        seeds: Readers of each kind.
+        steps: Batches of 64 that a reader learns from.
+        added: Generated samples, or copies, of each character.
+        json: File for the figures.
+        debug: Show the traceback of an error.
+    """
+
+    def run() -> None:
+        import time
+
+        import zoo
+        from training import fit, sources
+        from training import gate as gates
+        from training.generator import Generator
+        from zoo import charset
+
+        held_out = zoo.describe(name).get("held_out")
+        if not held_out:
+            raise ValueError(f"{name}: must be a generator that held characters out of its training.")
+        train = sources.read_hands(data / "hands" / "train")
+        settings = gates.Settings(tuple(None if count < 0 else count for count in shots), seeds, steps, added)
+        started = time.monotonic()
+        report: dict[str, Any] = gates.measure(
+            Generator.load(name, glyph_font or _font(), train),
+            train,
+            sources.read_hands(data / "hands" / "dev"),
+            charset.encode(held_out),
+            zoo.load(recogniser),
+            settings,
+        )
+        report |= {"generator": zoo.describe(name)["model"], "seconds": time.monotonic() - started}
+        print(gates.table(report))
+        print("accepted" if report["accepted"] else "not accepted")
+        if json is not None:
+            json.parent.mkdir(parents=True, exist_ok=True)
+            fit.write_json(json, report)
+
+    return with_training(run, debug)
+
+
+def balance(
+    folder: Annotated[Path, tyro.conf.Positional],
+    /,
+    to: int,
+    model: str = "fewshot",
+    data: Path | None = None,
+    glyph_font: Path | None = None,
+    recogniser: str = "hanzinet_m",
+    seed: int = 0,
+    debug: bool = False,
+) -> int:
+    """Fill the rare characters of a folder of pictures with generated ones.
+
+    They are named generated_*.png, stand in generated.json, and train only: `hanzoo train` never validates on
+    them, and `hanzoo evaluate` leaves them out.
+
+    Args:
+        folder: Folder of pictures, CHARACTER/*.png.
+        to: Pictures that each character shall have.
+        model: A bundled generator, or the folder of a finished run.
+        data: Folder with hands/train, whose hands a generator that takes samples writes like; without it, the
+            folder's own.
+        glyph_font: Font of the printed characters; one of this system if none is given.
+        recogniser: Preset that says which samples are legible; the others are left out.
+        seed: Of what is drawn.
+        debug: Show the traceback of an error.
+    """
+
+    def run() -> None:
+        from training import balance as balancing
+
+        print(balancing.balance(folder, to, model, data, glyph_font or _font(), recogniser, seed).summary())
+
+    return with_training(run, debug)
+
+
+def _font() -> Path:
+    """A font of this system with Chinese characters.
+
+    Raises:
+        ValueError: There is none.
+    """
+    from serving import draw
+
+    font = draw.find_font()
+    if font is None:
+        raise ValueError("No font with Chinese characters was found: give --glyph-font FILE.")
+    return font

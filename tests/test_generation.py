@@ -1,0 +1,135 @@
+"""Generators train, resume and say what is wrong."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import zoo
+from tests import made_hands, tiny
+from training import fit, generation
+from training.recipe import GenerationRecipe
+from zoo import charset
+
+ADVERSARIES = {
+    "gan": {},
+    "cyclegan": {"width": 4, "pool": 9},
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    for seed, name in enumerate("ab"):
+        made_hands.write_hand(folder / "hands" / "train" / f"{name}.npz", seed, repeats=40)
+    made_hands.write_font(folder / "print.ttf", made_hands.CHARACTERS)
+    return folder
+
+
+def _recipe(name: str, data: Path) -> GenerationRecipe:
+    sizes = {key: value for key, value in tiny.GENERATORS[name].items() if key != "writers"}
+    return GenerationRecipe(
+        model=name,
+        sizes=sizes,
+        adversary=ADVERSARIES.get(name, {"width": 4}),
+        data=data,
+        glyph_font=data / "print.ttf",
+        epochs=2,
+        steps=2,
+        batch_size=4,
+        ema=0.5,
+        drawn=200,
+    )
+
+
+# Others take a minute each to trace twice.
+_RESUMED = [
+    pytest.param(name, marks=[] if name == "cyclegan" else [pytest.mark.slow])
+    for name in generation.ADVERSARIES
+]
+
+
+@pytest.mark.parametrize("name", list(generation.ADVERSARIES))
+def test_a_generator_trains_and_is_measured(name: str, data: Path, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(_recipe(name, data), epochs=1)
+    model = fit.fit(recipe, tmp_path)
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["model"] == name
+    assert {"kid", "fid", "agreement", "diversity"} <= set(result["validation"])
+    assert np.isfinite(list(result["history"][0]["training"].values())).all()
+    for kept, ours in zip(zoo.load(tmp_path).weights, model.generator.weights, strict=True):
+        np.testing.assert_array_equal(kept, ours)
+    sheet = cv2.imread(str(tmp_path / "pictures" / "drawn.png"))
+    assert min(sheet.shape[:2]) > 100
+    assert np.ptp(sheet) > 0
+
+
+@pytest.mark.parametrize("name", _RESUMED)
+def test_a_resumed_run_ends_as_one_that_was_never_disturbed(name: str, data: Path, tmp_path: Path) -> None:
+    recipe = _recipe(name, data)
+    fit.fit(recipe, tmp_path / "whole")
+    fit.fit(dataclasses.replace(recipe, epochs=1), tmp_path / "parts")
+    fit.fit(recipe, tmp_path / "parts")
+    whole, parts = (zoo.load(tmp_path / part) for part in ("whole", "parts"))
+    for ours, theirs in zip(whole.weights, parts.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_characters_that_are_held_out_never_train(data: Path) -> None:
+    task = dataclasses.replace(_recipe("pix2pix", data), held_out=3).task()
+    held_out = set(charset.encode("一二三十人口日月")) & set(task.held_out.labels.tolist())
+    assert len(held_out) == 3
+    assert not held_out & set(task.train.labels.tolist())
+    shown = {
+        label for step in range(20) for label in task.batch(step)["glyph"].reshape(4, -1).sum(1).tolist()
+    }
+    never = {int(task.train.printed[label].astype(int).sum()) for label in held_out}
+    assert not shown & never
+
+
+def test_prints_stand_beside_their_own_characters(data: Path) -> None:
+    task = _recipe("fewshot", data).task()
+    batch = task.batch(0)
+    pictures = {
+        image.tobytes(): label for image, label in zip(task.train.images, task.train.labels, strict=True)
+    }
+    for image, glyph in zip(batch["image"], batch["glyph"], strict=True):
+        np.testing.assert_array_equal(task.train.printed[pictures[image.tobytes()]], glyph[..., 0])
+    assert batch["samples"].shape == (4, 8 * 16, 16, 1)
+
+
+def test_samples_are_the_writers_own(data: Path) -> None:
+    task = _recipe("fewshot", data).task()
+    rng = np.random.default_rng(0)
+    for writer in (0, 1):
+        own = {image.tobytes() for image in task.train.images[task.train.writers == writer]}
+        drawn = task.train.samples_of(np.array([writer] * 5), 3, rng)
+        assert all(sample.tobytes() in own for sample in drawn.reshape(15, 16, 16))
+
+
+def test_a_model_that_starts_from_print_needs_a_font(data: Path) -> None:
+    with pytest.raises(ValueError, match="pix2pix starts from printed characters: give --glyph-font FILE"):
+        dataclasses.replace(_recipe("pix2pix", data), glyph_font=None).task()
+
+
+def test_too_few_pictures_are_named(data: Path) -> None:
+    with pytest.raises(ValueError, match=r"needs 200 pictures to measure on\. Received: 80"):
+        dataclasses.replace(_recipe("cgan", data), held_out=1).task()
+
+
+def test_frequent_and_held_out_exclude_each_other(data: Path) -> None:
+    with pytest.raises(ValueError, match="exclude each other"):
+        dataclasses.replace(_recipe("dcgan", data), frequent=3, held_out=3)
+
+
+def test_losses_that_are_no_numbers_end_the_run_and_keep_the_checkpoint(data: Path, tmp_path: Path) -> None:
+    recipe = _recipe("dcgan", data)
+    fit.fit(dataclasses.replace(recipe, epochs=1), tmp_path)
+    before = (tmp_path / "checkpoint.npz").read_bytes()
+    (tmp_path / "result.json").unlink()
+    with pytest.raises(RuntimeError, match="NaN or Inf"):
+        fit.fit(dataclasses.replace(recipe, steps=30, learning_rate=1e38), tmp_path)
+    assert (tmp_path / "checkpoint.npz").read_bytes() == before

@@ -1,0 +1,132 @@
+"""`hanzoo sample`, `write` and `balance`, with a generator that a test trains for a moment."""
+
+import json
+from pathlib import Path
+
+import cv2
+import pytest
+
+from serving.cli import main
+from tests import made_hands, tiny
+from training import fit, sources
+from training.characters import CharacterTask
+from training.recipe import CharacterRecipe, GenerationRecipe
+from zoo import charset
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    for seed, name in enumerate("ab"):
+        made_hands.write_hand(folder / "hands" / "train" / f"{name}.npz", seed, repeats=20)
+    made_hands.write_hand(folder / "hands" / "dev" / "c.npz", 5, repeats=20)
+    made_hands.write_font(folder / "print.ttf", made_hands.CHARACTERS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    workdir = tmp_path_factory.mktemp("run") / "fewshot"
+    recipe = GenerationRecipe(
+        model="fewshot",
+        sizes=tiny.GENERATORS["fewshot"],
+        adversary={"width": 4},
+        data=data,
+        glyph_font=data / "print.ttf",
+        epochs=1,
+        steps=1,
+        batch_size=4,
+        drawn=200,
+    )
+    fit.fit(recipe, workdir)
+    return workdir
+
+
+@pytest.fixture
+def legible(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that is drawn is read as it should be, but 三."""
+
+    def write_legibly(self, labels, recogniser, seed=0):
+        good = labels != charset.encode("三")[0]
+        return self.write(labels, seed), good
+
+    monkeypatch.setattr("training.generator.Generator.write_legibly", write_legibly)
+
+
+def _folder(folder: Path) -> Path:
+    for character, count in {"一": 7, "二": 2, "三": 6}.items():
+        made_hands.write_folder(folder, character, count)
+    return folder
+
+
+def test_a_sheet_is_drawn(run: Path, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sheets" / "sheet.png"
+    font = str(data / "print.ttf")
+    assert main(["sample", str(run), "-o", str(out), "--data", str(data), "--glyph-font", font]) == 0
+    sheet = cv2.imread(str(out), cv2.IMREAD_GRAYSCALE)
+    assert sheet.shape == (8 * 18, 16 * 18)
+
+
+def test_a_text_is_written_like_samples(run: Path, data: Path, tmp_path: Path) -> None:
+    samples = made_hands.write_folder(tmp_path / "samples", "人口", 3)
+    (samples / "broken.png").write_bytes(b"no picture")
+    out = tmp_path / "page.png"
+    font = str(data / "print.ttf")
+    arguments = ["--model", str(run), "--glyph-font", font, "-o", str(out)]
+    assert main(["write", "--like", str(samples), "一二 三\n日", *arguments]) == 0
+    page = cv2.imread(str(out), cv2.IMREAD_GRAYSCALE)
+    assert page.shape == (2 * 16, 4 * 16)
+    assert (page[:16, 32:48] == 255).all()  # The space
+    assert (page[16:, 16:] == 255).all()
+    assert (page[:16, :16] < 255).any()
+
+
+def test_what_cannot_be_written_is_named(
+    run: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples = made_hands.write_folder(tmp_path / "samples", "人", 3)
+    base = ["--model", str(run), "--glyph-font", str(data / "print.ttf"), "-o", str(tmp_path / "page.png")]
+    for text, like, message in (
+        ("一龘", samples, "The charset lacks 龘."),
+        ("一說", samples, "The font of the printed characters lacks 說."),
+        (" ", samples, "There is no text to write."),
+        ("一", tmp_path / "none", "must hold pictures of single characters"),
+    ):
+        assert main(["write", "--like", str(like), text, *base]) == 1
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "page.png").exists()
+
+
+def test_rare_characters_are_filled_and_marked(
+    run: Path, data: Path, tmp_path: Path, legible: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = _folder(tmp_path / "mine")
+    options = ["--model", str(run), "--glyph-font", str(data / "print.ttf"), "--data", str(data)]
+    assert main(["balance", str(folder), "--to", "7", *options]) == 0
+    assert "5 pictures added to 1 characters" in capsys.readouterr().out
+    assert len(list((folder / "二").glob("generated_*.png"))) == 5
+    assert not list((folder / "一").glob("generated_*"))
+    manifest = json.loads((folder / "generated.json").read_text())
+    assert len(manifest) == 5
+    assert manifest["二/generated_0001.png"] == {"generator": "fewshot", "seed": 0}
+    assert main(["balance", str(folder), "--to", "7", *options]) == 0  # 三 is never legible.
+    assert "still missing" in capsys.readouterr().out
+    assert len(list(folder.glob("*/generated_*.png"))) == 5
+
+
+def test_generated_pictures_train_and_never_validate(
+    run: Path, data: Path, tmp_path: Path, legible: None
+) -> None:
+    folder = _folder(tmp_path / "mine")
+    options = ["--model", str(run), "--glyph-font", str(data / "print.ttf"), "--data", str(data)]
+    assert main(["balance", str(folder), "--to", "7", *options]) == 0
+    task = CharacterTask(
+        CharacterRecipe(
+            model="hanzinet", sizes={"widths": (4, 4), "depths": (0, 0), "embedding": 4}, data=folder
+        )
+    )
+    assert [source.real for source in task.train] == [True, False]
+    assert len(task.train[1].labels) == 5
+    assert all(source.real for source in task.validation)
+    measured, _ = sources.read_folder(folder, charset.CHARACTERS)
+    assert len(measured.labels) == 15

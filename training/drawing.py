@@ -1,0 +1,122 @@
+"""Characters that a generator draws: what it is asked for, in batches."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import cv2
+import keras
+import numpy as np
+
+from training import sources
+from training.sources import Glyphs
+from zoo import charset
+
+
+@dataclasses.dataclass(frozen=True)
+class Pens:
+    """All characters that a generator learns from, and the printed ones beside them.
+
+    Attributes:
+        images: uint8 (n, size, size), dark ink on white.
+        labels: int32 (n,), ids of `zoo.charset`.
+        writers: int32 (n,), places in `names`.
+        names: The writers.
+        printed: uint8 (classes, size, size), the printed character of each class, white where the font lacks
+            it; None without a font.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    writers: np.ndarray
+    names: tuple[str, ...]
+    printed: np.ndarray | None
+
+    @classmethod
+    def of(cls, writers: Sequence[Glyphs], size: int, print_of: Glyphs | None = None) -> "Pens":
+        """Joins writers; a writer and the scan of the same hand count as one.
+
+        Args:
+            writers: Hands and fonts.
+            size: Side of the pictures.
+            print_of: The printed characters.
+        """
+        names = sorted({sources.person(writer.writer) for writer in writers})
+        places = {name: place for place, name in enumerate(names)}
+        return cls(
+            images=np.concatenate([shrunk(writer.images, size) for writer in writers]),
+            labels=np.concatenate([writer.labels for writer in writers]),
+            writers=np.concatenate(
+                [
+                    np.full(len(writer.labels), places[sources.person(writer.writer)], np.int32)
+                    for writer in writers
+                ]
+            ),
+            names=tuple(names),
+            printed=None if print_of is None else print_table(print_of, size),
+        )
+
+    def only(self, chosen: np.ndarray) -> "Pens":
+        """The characters that a mask, bool (n,), chooses; writers and prints stay."""
+        return dataclasses.replace(
+            self, images=self.images[chosen], labels=self.labels[chosen], writers=self.writers[chosen]
+        )
+
+    def samples_of(self, writers: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Random characters of each writer beneath each other: int (n,) to uint8 (n, count * size, size, 1)."""
+        order = np.argsort(self.writers, kind="stable")
+        bounds = np.searchsorted(self.writers[order], [writers, writers + 1])
+        drawn = (bounds[0] + rng.random((count, len(writers))) * (bounds[1] - bounds[0])).astype(int)
+        return strips(self.images[order[drawn.T]])
+
+
+def strips(samples: np.ndarray) -> np.ndarray:
+    """Samples beneath each other: uint8 (n, count, size, size) to (n, count * size, size, 1)."""
+    return samples.reshape(len(samples), -1, samples.shape[-1], 1)
+
+
+def print_table(font: Glyphs, size: int) -> np.ndarray:
+    """The printed character of each class of the charset, uint8 (classes, size, size); white where it lacks."""
+    table = np.full((len(charset.CHARACTERS), size, size), 255, np.uint8)
+    table[font.labels[::-1]] = shrunk(font.images[::-1], size)
+    return table
+
+
+def shrunk(images: np.ndarray, size: int) -> np.ndarray:
+    """Em squares at another size: uint8 (n, em, em) to (n, size, size)."""
+    if images.shape[1] == size:
+        return images
+    return np.stack([cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA) for image in images])
+
+
+def draw(
+    generator: keras.Model, conditions: Mapping[str, np.ndarray], count: int, seed: int = 0
+) -> np.ndarray:
+    """Pictures of a generator, for the same seed the same.
+
+    Args:
+        generator: A generator of the zoo.
+        conditions: What it takes besides noise, (count, ...) each; more is ignored.
+        count: Number of pictures.
+        seed: Of the noise.
+
+    Returns:
+        uint8 (count, size, size).
+    """
+    rng = np.random.default_rng(seed)
+    inputs = {
+        name: (
+            rng.standard_normal((count, *tensor.shape[1:]), np.float32)
+            if name == "noise"
+            else conditions[name]
+        )
+        for name, tensor in generator.input.items()
+    }
+    parts = [
+        np.asarray(
+            generator.predict_on_batch({name: value[start : start + 64] for name, value in inputs.items()})[
+                "image"
+            ]
+        )
+        for start in range(0, count, 64)
+    ]
+    return np.concatenate(parts)[..., 0].round().astype(np.uint8)

@@ -1,0 +1,48 @@
+"""Recipes of generators, each about an hour or less on two cores."""
+
+import dataclasses
+
+from training.recipe import GenerationRecipe, Recipe
+
+# Ten characters from noise.
+_TEN = GenerationRecipe(model="dcgan", frequent=10, learning_rate=2e-4, epochs=20, steps=50, batch_size=64)
+# Characters of many hands from print; the commonest hundred stay for the gate.
+_FROM_PRINT = GenerationRecipe(
+    model="cgan", held_out=100, chinese_only=("w10",), learning_rate=2e-4, epochs=20, steps=100, batch_size=32
+)
+
+RECIPES: dict[str, Recipe] = {
+    "gan": dataclasses.replace(_TEN, model="gan"),
+    "dcgan": dataclasses.replace(_TEN, sizes={"width": 32}, adversary={"width": 32}),
+    "wgan": dataclasses.replace(
+        _TEN,
+        model="wgan",
+        sizes={"width": 32},
+        adversary={"width": 32},
+        rule="rmsprop",
+        learning_rate=5e-5,
+    ),
+    "wgan_gp": dataclasses.replace(
+        _TEN,
+        model="wgan_gp",
+        sizes={"width": 32},
+        adversary={"width": 32},
+        learning_rate=1e-4,
+        beta_1=0.0,
+        beta_2=0.9,
+    ),
+    "cgan": dataclasses.replace(_FROM_PRINT, adversary={"width": 32}, beta_1=0.0, beta_2=0.9),
+    "pix2pix": dataclasses.replace(
+        _FROM_PRINT, model="pix2pix", sizes={"width": 32}, adversary={"width": 32}
+    ),
+    "cyclegan": dataclasses.replace(
+        _FROM_PRINT,
+        model="cyclegan",
+        sizes={"width": 16, "depth": 6},
+        adversary={"width": 32},
+        batch_size=8,
+    ),
+    "fewshot": dataclasses.replace(
+        _FROM_PRINT, model="fewshot", adversary={"width": 32}, beta_1=0.0, beta_2=0.9
+    ),
+}

@@ -1,0 +1,122 @@
+"""DCGAN: a GAN of convolutions only.
+
+The guidelines of the paper: strided convolutions instead of pooling, in the generator transposed ones; batch
+normalisation everywhere but at the picture; no dense hidden layers; ReLU in the generator, LeakyReLU with
+slope 0.2 in the discriminator; weights from N(0, 0.02). The paper trains with Adam at 0.0002 with beta1 0.5,
+128 pictures at a time.
+
+Reference:
+    Radford et al. 2016, https://arxiv.org/abs/1511.06434
+"""
+
+from typing import Literal
+
+import keras
+from keras import layers
+
+from zoo import gan
+from zoo import layers as blocks
+
+Norm = Literal["batch", "layer", "none"]
+
+
+def dcgan(size: int = 64, latent: int = 100, width: int = 128) -> keras.Model:
+    """Draws pictures from noise.
+
+    Args:
+        size: Side of the picture in pixels, 4 times a power of 2.
+        latent: Numbers of the noise.
+        width: Channels of the last map before the picture; each map before it has half the side and twice
+            the channels, down to 4 by 4.
+
+    Returns:
+        A model from `noise`, float32 (N, latent), to `{"image": float32 (N, size, size, 1)}`.
+
+    Raises:
+        ValueError: `size` is not 4 times a power of 2.
+    """
+    halvings = blocks.halvings(size)
+    noise = keras.Input((latent,), name="noise")
+    channels = width * 2 ** (halvings - 1)
+    x = layers.Dense(16 * channels, use_bias=False, kernel_initializer=_normal(), name="project")(noise)
+    x = layers.Reshape((4, 4, channels), name="map")(x)
+    return keras.Model({"noise": noise}, blocks.drawn(decoder(x, halvings, width)), name="dcgan")
+
+
+def decoder(x: keras.KerasTensor, doublings: int, width: int) -> keras.KerasTensor:
+    """The transposed convolutions of the generator: a map becomes a picture in -1 ... 1.
+
+    Args:
+        x: Map (N, side, side, channels), not normalised yet.
+        doublings: How often the side doubles.
+        width: Channels of the last map before the picture.
+    """
+    for number in range(doublings):
+        x = layers.BatchNormalization(gamma_initializer=_normal(1.0), name=f"up{number}_norm")(x)
+        x = layers.ReLU(name=f"up{number}_relu")(x)
+        if number == doublings - 1:
+            break
+        x = _doubled(x, width * 2 ** (doublings - 2 - number), f"up{number}", use_bias=False)
+    x = _doubled(x, 1, f"up{doublings - 1}", use_bias=True)
+    return layers.Activation("tanh", name="tanh")(x)
+
+
+def discriminator(size: int = 64, width: int = 128, norm: Norm = "batch") -> keras.Model:
+    """Tells real pictures from drawn ones, or as a critic says how real they are.
+
+    Args:
+        size: Side of the picture in pixels, 4 times a power of 2.
+        width: Channels of the first map; each map after it has half the side and twice the channels, down
+            to 4 by 4.
+        norm: What normalises all maps but the first: the batch, or each picture by itself ("layer").
+
+    Returns:
+        A model from `image`, float32 (N, size, size, 1) in 0 ... 255, to a logit or score, float32 (N, 1).
+
+    Raises:
+        ValueError: `size` is not 4 times a power of 2.
+    """
+    image, x = blocks.judged(size)
+    x = layers.Flatten(name="features")(encoder(x, blocks.halvings(size), width, norm))
+    x = layers.Dense(1, kernel_initializer=_normal(), name="real")(x)
+    return keras.Model(image, x, name="discriminator")
+
+
+def encoder(x: keras.KerasTensor, halvings: int, width: int, norm: Norm = "batch") -> keras.KerasTensor:
+    """The strided convolutions of the discriminator: a picture in -1 ... 1 becomes a map 4 by 4."""
+    for number in range(halvings):
+        plain = number == 0 or norm == "none"
+        name = f"down{number}"
+        x = layers.Conv2D(
+            width * 2**number, 5, 2, "same", use_bias=plain, kernel_initializer=_normal(), name=name
+        )(x)
+        if not plain:
+            x = (
+                layers.BatchNormalization(gamma_initializer=_normal(1.0), name=f"{name}_norm")(x)
+                if norm == "batch"
+                else layers.GroupNormalization(1, name=f"{name}_norm")(x)
+            )
+        x = layers.LeakyReLU(0.2, name=f"{name}_relu")(x)
+    return x
+
+
+class Dcgan(gan.Gan):
+    """The game of `zoo.gan` with the discriminator of DCGAN.
+
+    Args:
+        generator: From noise to a picture.
+        width: Channels of the discriminator's first map.
+    """
+
+    def __init__(self, generator: keras.Model, width: int = 128) -> None:
+        super().__init__(generator, discriminator(generator.output["image"].shape[1], width))
+
+
+def _doubled(x: keras.KerasTensor, width: int, name: str, use_bias: bool) -> keras.KerasTensor:
+    return layers.Conv2DTranspose(
+        width, 5, 2, "same", use_bias=use_bias, kernel_initializer=_normal(), name=name
+    )(x)
+
+
+def _normal(mean: float = 0.0) -> keras.initializers.Initializer:
+    return keras.initializers.RandomNormal(mean, 0.02)
