@@ -12,7 +12,7 @@ from training.sources import Glyphs
 from zoo import charset
 
 _LABELS = charset.encode("一二三人口日")
-_SETTINGS = gate.Settings(shots=(0,), seeds=1, steps=150, added=12)
+_SETTINGS = gate.Settings(shots=(0,), seeds=1, steps=80, added=12)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +45,7 @@ def _fake(pile: Glyphs) -> _Fake:
 def test_writing_that_shows_the_characters_is_accepted(hands: list[Glyphs]) -> None:
     report = gate.measure(_fake(hands[0]), hands[1:2], hands[2:], _LABELS, None, _SETTINGS)
     (row,) = report["rows"]
-    assert row["generated"] > row["copies"] + 0.2
+    assert row["generated"] > row["copies"] + 0.1
     assert report["low"] > 0
     assert report["accepted"]
     assert report["classes"] == 6
