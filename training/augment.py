@@ -72,7 +72,7 @@ def cell_image(
         ink = _warp(_change_stroke_width(255 - glyph, rng), rng, size, distortion)
     if rng.random() < 0.25:
         ink = np.maximum(ink, _stray_strokes(255 - neighbour, rng, size))
-    ink *= np.float32(rng.uniform(0.35, 1.0))
+    ink *= np.float32(rng.uniform(0.25, 1.0))
     if rng.random() < 0.4:
         ink *= _smooth_noise(rng, size, 16, 0.45, 1.1)  # Pencil and dry pens skip.
     if rng.random() < 0.06:
@@ -197,23 +197,35 @@ def _smooth_noise(rng: np.random.Generator, size: int, cells: int, low: float, h
 
 def _photograph(ink: np.ndarray, rng: np.random.Generator, size: int) -> np.ndarray:
     """Ink on paper as a camera or a scanner brings it: uneven light, blur, noise, compression."""
-    if rng.random() < 0.3:
-        side = int(rng.integers(26, size))
+    if rng.random() < 0.35:
+        side = int(size * np.exp(-rng.uniform(0, 1.05)))
         ink = cv2.resize(cv2.resize(ink, (side, side), interpolation=cv2.INTER_AREA), (size, size))
-    if rng.random() < 0.5:
-        ink = cv2.GaussianBlur(ink, (0, 0), float(rng.uniform(0.3, 1.1)))
+    if rng.random() < 0.55:
+        ink = cv2.GaussianBlur(ink, (0, 0), float(np.exp(rng.uniform(np.log(0.3), np.log(1.9)))) * size / 64)
+    if rng.random() < 0.08:
+        ink = _shaken(ink, rng)
     paper = float(rng.uniform(225, 256))
     picture = paper * (1 - ink)
     if rng.random() < 0.3:
         picture *= _smooth_noise(rng, size, 2, 0.88, 1.02)
     if rng.random() < 0.8:
-        picture += rng.standard_normal((size, size), np.float32) * np.float32(rng.uniform(0.5, 9))
+        picture += rng.standard_normal((size, size), np.float32) * np.float32(rng.uniform(0.5, 11))
     image = np.clip(picture, 0, 255).astype(np.uint8)
     if rng.random() < 0.15:
         quality = int(rng.integers(30, 90))
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
         return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
     return image
+
+
+def _shaken(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Ink as a camera that moves sees it."""
+    angle, length = rng.uniform(0, np.pi), rng.uniform(2, 5) * len(ink) / 64
+    kernel = np.zeros((7, 7), np.float32)
+    reach = length / 2 * np.array([np.cos(angle), np.sin(angle)])
+    start, end = (tuple(np.round((3 + sign * reach) * 16).astype(int).tolist()) for sign in (-1, 1))
+    cv2.line(kernel, start, end, 1.0, 1, cv2.LINE_AA, 4)
+    return cv2.filter2D(ink, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
 
 
 def bent(glyph: np.ndarray, rng: np.random.Generator, distortion: Distortion = Distortion()) -> np.ndarray:
