@@ -35,11 +35,11 @@ def write_hand(path: Path, seed: int, repeats: int = 2) -> None:
     np.savez(path, images=images, labels=np.array(labels), bbox=boxes, canvas=np.array([400, 400]))
 
 
-def write_data(folder: Path) -> Path:
+def write_data(folder: Path, repeats: int = 2) -> Path:
     """A data folder with two writers to train on and one to validate on."""
-    write_hand(folder / "hands" / "train" / "a.npz", 1)
-    write_hand(folder / "hands" / "train" / "b.npz", 2)
-    write_hand(folder / "hands" / "dev" / "c.npz", 3)
+    write_hand(folder / "hands" / "train" / "a.npz", 1, repeats)
+    write_hand(folder / "hands" / "train" / "b.npz", 2, repeats)
+    write_hand(folder / "hands" / "dev" / "c.npz", 3, repeats)
     return folder
 
 

@@ -289,7 +289,7 @@ def test_what_cannot_be_asked_for_is_refused(model: keras.Model, tmp_path: Path)
     with pytest.raises(ValueError, match=r"must be some of float32, .* Received: \['int4'\]"):
         export.export(model, tmp_path / "out", samples, precisions=["int4"])
     with pytest.raises(ValueError, match="`representative` must show int8"):
-        export.export(model, tmp_path / "out", samples)
+        export.export(model, tmp_path / "out", samples, precisions=["int8"])
     (tmp_path / "essay.txt").write_text("mine")
     with pytest.raises(ValueError, match=r"files of other origin\. Received: \['essay.txt'\]"):
         export.export(model, tmp_path, samples, precisions=["float32"])

@@ -36,9 +36,17 @@ _STAGES = [i for i, (_, block) in enumerate(BLOCKS) if "hanzinet_m_48" in block]
 """The training of the bundled readers takes hours; a test of its own runs it shortened."""
 
 
+_GENERATORS = [i for i, (_, block) in enumerate(BLOCKS) if "hanzoo gate" in block]
+"""So does that of generators."""
+
+
 @pytest.mark.parametrize(
     "index",
-    [i for i, (_, block) in enumerate(BLOCKS) if not _is_installation(block) and i not in _STAGES],
+    [
+        i
+        for i, (_, block) in enumerate(BLOCKS)
+        if not _is_installation(block) and i not in (*_STAGES, *_GENERATORS)
+    ],
 )
 def test_a_block_of_the_readme_runs(index: int, tmp_path: Path) -> None:
     kind, block = BLOCKS[index]
@@ -69,12 +77,37 @@ def test_the_stages_of_the_bundled_readers_run_shortened(tmp_path: Path) -> None
     assert made["recipe"]["start"] == "m48"
 
 
-def _run(kind: str, block: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+@pytest.mark.slow
+def test_the_commands_of_generators_run_shortened(tmp_path: Path) -> None:
+    (index,) = _GENERATORS
+    kind, block = BLOCKS[index]
+    made_hands.write_font(_folder(tmp_path / "sources" / "fonts") / "lxgw-wenkai-tc", made_hands.CHARACTERS)
+    short = {
+        " dcgan ": " --frequent 6 --epochs 1 --steps 1 --batch-size 4 --drawn 200",
+        " fewshot ": " --held-out 3 --epochs 1 --steps 1 --batch-size 4 --drawn 200",
+        " gate ": " --shots 0 --seeds 1 --steps 2 --added 2",
+    }
+    lines = [
+        line + "".join(more for name, more in short.items() if name in line) for line in block.splitlines()
+    ]
+    done = _run(kind, "\n".join(lines), tmp_path, repeats=40)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "runs").glob("*.*")} == {"dcgan.png", "page.png", "gate.json"}
+    assert "accepted" in done.stdout
+    assert "pictures added to" in done.stdout
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(parents=True)
+    return path
+
+
+def _run(kind: str, block: str, tmp_path: Path, repeats: int = 2) -> subprocess.CompletedProcess[str]:
     """Runs a block in a folder with examples, data and pictures."""
     if "--tf-serving" in block and not importlib.util.find_spec("tensorflow_serving"):
         pytest.skip("tensorflow-serving-api is not installed; it is apart from the extras")
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    made_hands.write_data(tmp_path / "data")
+    made_hands.write_data(tmp_path / "data", repeats)
     made_hands.write_folder(tmp_path / "pictures")
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),

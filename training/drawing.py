@@ -83,8 +83,8 @@ def print_table(font: Glyphs, size: int) -> np.ndarray:
 
 def shrunk(images: np.ndarray, size: int) -> np.ndarray:
     """Em squares at another size: uint8 (n, em, em) to (n, size, size)."""
-    if images.shape[1] == size:
-        return images
+    if images.shape[1] == size or not len(images):
+        return images.reshape(-1, size, size)
     return np.stack([cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA) for image in images])
 
 
@@ -111,12 +111,5 @@ def draw(
         )
         for name, tensor in generator.input.items()
     }
-    parts = [
-        np.asarray(
-            generator.predict_on_batch({name: value[start : start + 64] for name, value in inputs.items()})[
-                "image"
-            ]
-        )
-        for start in range(0, count, 64)
-    ]
-    return np.concatenate(parts)[..., 0].round().astype(np.uint8)
+    drawn = np.asarray(generator.predict(inputs, 64, verbose=0)["image"])
+    return drawn[..., 0].round().astype(np.uint8)

@@ -145,6 +145,8 @@ def _copies(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Distorted copies of samples, one for each of `places`."""
     images, of = base
+    if not len(places):
+        return images[:0], places
     members = {place: np.flatnonzero(of == place) for place in np.unique(of).tolist()}
     chosen = [rng.choice(members[place]) for place in places.tolist()]
     return np.stack([augment.bent(images[index], rng) for index in chosen]), places

@@ -188,12 +188,16 @@ class GenerationTask:
         return zoo.load(self.recipe.recogniser)
 
     @functools.cached_property
+    def _seer(self) -> keras.Model:
+        return metrics.feature_model(self._recogniser)
+
+    @functools.cached_property
     def _features(self) -> tuple[np.ndarray, np.ndarray]:
         """Features of what trains, and of the real pictures that are compared with."""
         pens, chosen, _ = self._asked
         return (
-            metrics.features_of(self._recogniser, self.train.images),
-            metrics.features_of(self._recogniser, pens.images[chosen]),
+            metrics.features_of(self._seer, self.train.images),
+            metrics.features_of(self._seer, pens.images[chosen]),
         )
 
     def draw(self, model: gan.Adversarial) -> np.ndarray:
@@ -205,7 +209,7 @@ class GenerationTask:
         drawn = self.draw(model)
         pens, chosen, conditions = self._asked
         train, real = self._features
-        found = metrics.features_of(self._recogniser, drawn)
+        found = metrics.features_of(self._seer, drawn)
         read = metrics.read(self._recogniser, drawn)
         if "glyph" in conditions:
             labels = pens.labels[chosen]

@@ -26,20 +26,19 @@ def best(logits: np.ndarray, count: int = 5) -> np.ndarray:
     return np.take_along_axis(found, order, 1)
 
 
+def feature_model(model: keras.Model) -> keras.Model:
+    """What a classifier with a layer "embedding_norm" sees in pictures before it names them."""
+    return keras.Model(model.input, model.get_layer("embedding_norm").output)
+
+
 def features_of(model: keras.Model, images: np.ndarray) -> np.ndarray:
-    """What a classifier sees in pictures before it names them: float32 (n, features).
+    """Features of pictures: float32 (n, features).
 
     Args:
-        model: A classifier with a layer "embedding_norm".
+        model: From `feature_model`.
         images: uint8 (n, size, size), em squares of any size, dark ink on white.
     """
-    size = model.input_shape[1]
-    seen = keras.Model(model.input, model.get_layer("embedding_norm").output)
-    parts = [
-        np.asarray(seen.predict_on_batch(pipeline.framed(images[start : start + 512], size)))
-        for start in range(0, len(images), 512)
-    ]
-    return np.concatenate(parts)
+    return np.asarray(model.predict(pipeline.framed(images, model.input_shape[1]), 512, verbose=0))
 
 
 def kid(real: np.ndarray, drawn: np.ndarray, size: int = 200, rounds: int = 20) -> float:
@@ -176,9 +175,5 @@ def style_discrepancy(
 
 def read(model: keras.Model, images: np.ndarray) -> np.ndarray:
     """The class that a classifier reads in each em square, uint8 (n, size, size): int (n,)."""
-    size = model.input_shape[1]
-    parts = [
-        np.asarray(model.predict_on_batch(pipeline.framed(images[start : start + 512], size))["logits"])
-        for start in range(0, len(images), 512)
-    ]
-    return np.concatenate(parts).argmax(1)
+    cells = pipeline.framed(images, model.input_shape[1])
+    return np.asarray(model.predict(cells, 512, verbose=0)["logits"]).argmax(1)
