@@ -17,6 +17,7 @@ from serving import samples as samples_of
 from serving.convert import PRECISIONS, file_name
 from serving.runtime import Session
 from training import fit
+from zoo import dbnet, progan, stylegan
 
 REPORT = "export.json"
 
@@ -111,7 +112,12 @@ def export_named(
         measured_on, representative = samples_of.made_up(model), None
     else:
         measured_on, representative = samples_of.made_up(model), samples_of.made_up(model, seed=1)
-    return export(model, folder, measured_on, representative, precisions, compatible)
+    return export(deployed(model), folder, measured_on, representative, precisions, compatible)
+
+
+def deployed(model: keras.Model) -> keras.Model:
+    """The part of a model that is used once it is trained; most are used as they are."""
+    return dbnet.inference(model) if "threshold" in model.output else model
 
 
 def saved_model(model: keras.Model, folder: Path) -> None:
@@ -168,7 +174,7 @@ def tflite(
     if "int8" in precisions and _has(model, _ROOTS):
         raise ValueError(
             f"`precisions` must leave int8 out for {model.name}, whose instances are normalised: "
-            "LiteRT aborts on the roots of integer variances."
+            "as integers, the roots of their variances make LiteRT abort or the pictures wrong."
         )
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         source = Path(temporary) / "source"
@@ -281,7 +287,7 @@ def _possible(model: keras.Model, representative: Mapping[str, np.ndarray] | Non
     return [one for one in PRECISIONS if one != "int8" or integer]
 
 
-_ROOTS = (keras.layers.GroupNormalization,)
+_ROOTS = (keras.layers.GroupNormalization, progan.PixelNormalization, stylegan.ModulatedConvolution)
 _RECURRENT = (keras.layers.RNN, keras.layers.Bidirectional)
 # Their shapes depend on the batch, which the converter cannot express with builtin operators.
 _FIXED_BATCH = (*_RECURRENT, keras.layers.UpSampling2D)

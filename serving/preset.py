@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import zoo
-from serving import convert, export, folders, latency, measure_characters, runtime, samples
-from serving.card import card
+from serving import card as cards
+from serving import convert, export, folders, latency, measure_characters, measure_detection, runtime, samples
 from serving.runtime import Session
 from training import fit
 from training.characters import CharacterTask
+from training.detection import DetectionTask
 from zoo import charset
 
 _TFLITE = "model.tflite"
@@ -24,7 +25,7 @@ _NAMES = frozenset([*_MODEL, "result.json", "card.md"])
 
 
 def export_preset(workdir: Path, name: str, data: Path, presets: Path, notes: Path | None = None) -> Path:
-    """Makes a preset of the zoo from a finished run of a recipe for characters.
+    """Makes a preset of the zoo from a finished run of a recipe for characters or pages.
 
     Writes weights, the int8 TFLite file, `result.json` with the figures of validation writers, and
     `card.md` into `presets/name`; the folder appears whole or not at all.
@@ -40,18 +41,16 @@ def export_preset(workdir: Path, name: str, data: Path, presets: Path, notes: Pa
         The folder of the preset.
 
     Raises:
-        ValueError: The run is not finished, its recipe is not one for characters, or the data or the notes
-            cannot be used.
+        ValueError: The run is not finished, its recipe is of another kind, or the data or the notes cannot be
+            used.
         RuntimeError: The model does not become an integer TFLite file.
         OSError: The disk is full; an earlier preset stays as it was.
     """
     result = zoo.describe(workdir) | {"notes": _read(notes)}
-    task = fit.task_of(workdir, data)
-    if not isinstance(task, CharacterTask):
-        raise ValueError(f"`workdir` must hold a run of a recipe for characters. Received: {task.recipe}.")
+    task = _task(workdir, data)
     representative = samples.of_task(task)
     with folders.replacing(presets / name, _NAMES) as target:
-        export.tflite(task.model, target, ["int8"], representative)
+        export.tflite(export.deployed(task.model), target, ["int8"], representative)
         (target / convert.file_name("int8")).rename(target / _TFLITE)
         zoo.save_weights(task.model, target / zoo.WEIGHTS)
         _describe(target, name, result, workdir, task)
@@ -73,9 +72,7 @@ def measure_again(folder: Path, data: Path, notes: Path | None = None) -> None:
     runtime.preset(folder).session()  # Compares the file with its checksum.
     result = zoo.describe(folder)
     result["notes"] = _read(notes) or result.get("notes", "")
-    task = fit.task_of(folder, data)
-    if not isinstance(task, CharacterTask):
-        raise ValueError(f"`folder` must hold a recogniser of characters. Received: {task.recipe}.")
+    task = _task(folder, data)
     with folders.replacing(folder, _NAMES) as target:
         for name in _MODEL:
             shutil.copyfile(folder / name, target / name)
@@ -89,7 +86,18 @@ def _read(notes: Path | None) -> str:
         raise ValueError(f"{notes}: notes must be text in UTF-8 ({error}).") from error
 
 
-def _describe(target: Path, name: str, result: dict[str, Any], model: Path, task: CharacterTask) -> None:
+def _task(folder: Path, data: Path) -> CharacterTask | DetectionTask:
+    task = fit.task_of(folder, data)
+    if not isinstance(task, CharacterTask | DetectionTask):
+        raise ValueError(
+            f"{folder}: must hold a reader of characters or a detector. Received: {type(task.recipe).__name__}."
+        )
+    return task
+
+
+def _describe(
+    target: Path, name: str, result: dict[str, Any], model: Path, task: CharacterTask | DetectionTask
+) -> None:
     """Measures the files in `target`, and writes `result.json` and `card.md` beside them.
 
     Args:
@@ -97,22 +105,32 @@ def _describe(target: Path, name: str, result: dict[str, Any], model: Path, task
         name: Of the preset.
         result: What is known of the model so far.
         model: Folder from which Keras loads the same model.
-        task: Its model and its validation writers.
+        task: Its model and its validation data.
     """
-    session = Session(target / _TFLITE)
-    measured = measure_characters.measure(task.model, session, task.validation, task.characters)
-    fitted = measured.fit()
     result |= {
+        "files": {file: _facts(target / file) for file in _MODEL},
+        "charset_sha256": hashlib.sha256("\n".join(charset.CHARACTERS).encode()).hexdigest(),
+    }
+    if isinstance(task, DetectionTask):
+        result |= measure_detection.measure(task, target / _TFLITE)
+        card = measure_detection.card(name, result)
+    else:
+        result |= _of_characters(task, target / _TFLITE, model)
+        card = cards.card(name, result, task.model.input_shape)
+    fit.write_json(target / "result.json", result)
+    (target / "card.md").write_text(card, encoding="utf-8")
+
+
+def _of_characters(task: CharacterTask, tflite: Path, model: Path) -> dict[str, Any]:
+    measured = measure_characters.measure(task.model, Session(tflite), task.validation, task.characters)
+    fitted = measured.fit()
+    return {
         "size": task.model.input_shape[1],
         "temperature": fitted.temperature,
         "reject_threshold": fitted.threshold,
         "validation": measured.figures(),
-        "latency": latency.measure(model, target / _TFLITE),
-        "files": {file: _facts(target / file) for file in _MODEL},
-        "charset_sha256": hashlib.sha256("\n".join(charset.CHARACTERS).encode()).hexdigest(),
+        "latency": latency.measure(model, tflite),
     }
-    fit.write_json(target / "result.json", result)
-    (target / "card.md").write_text(card(name, result, task.model.input_shape), encoding="utf-8")
 
 
 def _facts(path: Path) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from serving import benchmark, card, evaluate, measure_peers, measure_zoo, reading_tables
+from serving import benchmark, card, evaluate, measure_detection, measure_peers, measure_zoo, reading_tables
 from training import ablate, measure_ensemble, measure_grids, measure_rate
+from training.recipe import DetectionRecipe
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -145,6 +146,8 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _preset(name: str, result: dict[str, Any]) -> str:
+    if result["recipe"]["kind"] == DetectionRecipe.__name__:
+        return measure_detection.summary(name, result)
     figures, data = result["validation"], result["data"]
     size = result["files"]["model.tflite"]["bytes"] / 1e6
     parts = [

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 import zoo
-from training import generation, pipeline
+from training import detection, generation, pipeline
 from training.characters import CharacterTask
 from training.task import Task
 from zoo import charset
@@ -18,6 +18,8 @@ _UNSEEN_STEP = 10**9
 _COUNT = 512
 _MOST = 4096
 _WRITERS = 10  # Of a generator with fresh weights.
+_PAGE = {"height": 640, "width": 640}  # Of a detector with fresh weights.
+_PAGES = 64  # To show an int8 file of a detector which values occur.
 _OPEN_SIDE = 128  # What made-up pictures take for a side that a model leaves open.
 
 
@@ -37,13 +39,15 @@ def find(name: str) -> tuple[keras.Model, bool]:
 
 
 def _fresh(name: str) -> keras.Model:
+    if name in detection.FAMILIES:
+        return zoo.create(name, **_PAGE)
     if name not in generation.ADVERSARIES:
         return zoo.create(name, classes=len(charset.CHARACTERS))
     return zoo.create(name, **({"writers": _WRITERS} if name in generation.OF_WRITERS else {}))
 
 
 def of_task(task: Task, part: int = 0) -> dict[str, np.ndarray]:
-    """Pictures as training sees them, which no run has seen: `image`, uint8 (n, H, W, C), n about 512.
+    """Pictures as training sees them, which no run has seen: `image`, uint8 (n, H, W, C), n about 512, of pages fewer.
 
     Args:
         task: The task.
@@ -54,7 +58,7 @@ def of_task(task: Task, part: int = 0) -> dict[str, np.ndarray]:
     """
     if isinstance(task, generation.GenerationTask):
         return task.inputs(_COUNT, part)
-    steps = -(-_COUNT // task.recipe.batch_size)
+    steps = -(-(_PAGES if isinstance(task, detection.DetectionTask) else _COUNT) // task.recipe.batch_size)
     batches = task.batches(_UNSEEN_STEP + part * steps, steps)
     return {"image": _joined([np.asarray(batch[0]) for batch in batches.take(steps)])}
 

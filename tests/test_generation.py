@@ -10,13 +10,15 @@ import pytest
 
 import zoo
 from tests import made_hands, tiny
-from training import fit, generation
+from training import callbacks, drawing, fit, generation
 from training.recipe import GenerationRecipe
 from zoo import charset, dcgan
 
 ADVERSARIES = {
     "gan": {},
     "cyclegan": {"width": 4, "pool": 9},
+    "progan": {"width": 4, "most": 8},
+    "stylegan": {"width": 4, "most": 8},
 }
 
 
@@ -42,6 +44,7 @@ def _recipe(name: str, data: Path) -> GenerationRecipe:
         batch_size=4,
         ema=0.5,
         drawn=200,
+        growth=3,
     )
 
 
@@ -54,7 +57,7 @@ _RESUMED = [
 
 @pytest.mark.parametrize("name", list(generation.ADVERSARIES))
 def test_a_generator_trains_and_is_measured(name: str, data: Path, tmp_path: Path) -> None:
-    recipe = dataclasses.replace(_recipe(name, data), epochs=1)
+    recipe = dataclasses.replace(_recipe(name, data), epochs=1, steps=4)
     model = fit.fit(recipe, tmp_path)
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["model"] == name
@@ -67,11 +70,20 @@ def test_a_generator_trains_and_is_measured(name: str, data: Path, tmp_path: Pat
     assert np.ptp(sheet) > 0
 
 
+def _killed(*given: object) -> str:
+    raise RuntimeError("killed")
+
+
 @pytest.mark.parametrize("name", _RESUMED)
-def test_a_resumed_run_ends_as_one_that_was_never_disturbed(name: str, data: Path, tmp_path: Path) -> None:
+def test_a_resumed_run_ends_as_one_that_was_never_disturbed(
+    name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recipe = _recipe(name, data)
     fit.fit(recipe, tmp_path / "whole")
-    fit.fit(dataclasses.replace(recipe, epochs=1), tmp_path / "parts")
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.EndOfEpoch, "_summary", _killed)  # Behind the checkpoint of an epoch.
+        with pytest.raises(RuntimeError, match="killed"):
+            fit.fit(recipe, tmp_path / "parts")
     fit.fit(recipe, tmp_path / "parts")
     whole, parts = (zoo.load(tmp_path / part) for part in ("whole", "parts"))
     for ours, theirs in zip(whole.weights, parts.weights, strict=True):
@@ -125,10 +137,26 @@ def test_frequent_and_held_out_exclude_each_other(data: Path) -> None:
         dataclasses.replace(_recipe("dcgan", data), frequent=3, held_out=3)
 
 
+def test_what_grows_draws_at_its_stage_and_what_it_starts_from_is_grown(data: Path, tmp_path: Path) -> None:
+    task = _recipe("progan", data).task()
+    pixels = task.draw(task.model)
+    assert pixels.shape == (200, 16, 16)
+    np.testing.assert_array_equal(pixels, pixels[:, ::4, ::4].repeat(4, 1).repeat(4, 2))
+    zoo.save(task.model.generator, tmp_path)
+    started = dataclasses.replace(_recipe("progan", data), start=str(tmp_path)).task()
+    grown = drawing.draw(task.model.generator, {}, 200, task.recipe.seed).astype(int)
+    np.testing.assert_allclose(started.draw(started.model), grown, atol=1)  # Of rounding.
+
+
+def test_growth_must_end_before_the_run_does(data: Path) -> None:
+    with pytest.raises(ValueError, match=r"`growth` must end .* Received: growth=4, epochs=2, steps=2\."):
+        dataclasses.replace(_recipe("progan", data), growth=4)
+
+
 def test_losses_that_are_no_numbers_end_the_run_and_keep_the_checkpoint(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = _recipe("dcgan", data)
+    recipe = dataclasses.replace(_recipe("dcgan", data), growth=0)
     fit.fit(dataclasses.replace(recipe, epochs=1), tmp_path)
     before = (tmp_path / "checkpoint.npz").read_bytes()
     lost = dcgan.Dcgan.discriminator_loss

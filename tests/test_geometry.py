@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -66,3 +67,23 @@ def test_the_overlap_is_symmetric_and_a_share(first: list[float], second: list[f
 def test_known_overlaps() -> None:
     assert geometry.iou(SQUARE, SQUARE + np.float32([20, 0])) == pytest.approx(1 / 3)
     assert geometry.iou(SQUARE, SQUARE + 100) == 0
+
+
+@pytest.mark.parametrize("vertical", [False, True])
+def test_a_turned_line_is_laid_upright_with_its_margin(vertical: bool) -> None:
+    drawn = np.full((200, 200, 3), 255, np.uint8)
+    line = np.array([[60, 80], [140, 80], [140, 100], [60, 100]], np.float32)
+    if vertical:
+        line = np.array([[80, 60], [100, 60], [100, 140], [80, 140]], np.float32)
+    turn = cv2.getRotationMatrix2D((100, 100), -15, 1.0)  # Clockwise on the page.
+    quad = cv2.transform(line[None], turn)[0]
+    cv2.fillConvexPoly(drawn, np.rint(quad * 16).astype(np.int32), (0, 0, 0), cv2.LINE_AA, 4)
+    straight, matrix = geometry.straighten(drawn, quad, 28, vertical, margin=0.2)
+    # 20 pixels across and 4 of margin on both sides are 28; 80 along are 88.
+    assert straight.shape == ((88, 28, 3) if vertical else (28, 88, 3))
+    assert straight[7:-7, 7:-7].max() < 60
+    assert (straight[:, 1] if vertical else straight[1]).min() > 200
+    moved = cv2.perspectiveTransform(quad[None], matrix)[0]
+    edge = 4 - 0.5  # Whole numbers are the middles of pixels.
+    np.testing.assert_allclose(moved[0], [edge, edge], atol=0.01)
+    np.testing.assert_allclose(moved[2], np.array(straight.shape[1::-1]) - 1 - edge, atol=0.01)

@@ -19,7 +19,7 @@ from serving.card import card
 from serving.runtime import Session
 from tests import made_hands
 from training import calibration, fit, labelled, pipeline, sources
-from training.recipe import CharacterRecipe
+from training.recipe import CharacterRecipe, DetectionRecipe
 from zoo import charset
 
 TINY = CharacterRecipe(
@@ -301,3 +301,31 @@ def test_times_are_taken_in_processes_of_their_own(preset: Path, no_clock: pytes
         "int8": ["1"],
     }
     assert all(0 < time < 1000 for times in found["milliseconds"].values() for time in times.values())
+
+
+def test_a_detector_becomes_a_preset(tmp_path: Path) -> None:
+    recipe = DetectionRecipe(
+        model="dbnet",
+        sizes={"backbone": "mobilenet", "neck": 8, "stride": 2, "factor": 0.25, "separable": True},
+        data=made_hands.write_data(tmp_path / "data"),
+        size=(128, 128),
+        em=(12.0, 16.0),
+        epochs=1,
+        steps=1,
+        batch_size=2,
+        validation_pages=2,
+    )
+    fit.fit(recipe, tmp_path / "run")
+    folder = presets.export_preset(tmp_path / "run", "lines", recipe.data, tmp_path / "presets")
+    result = _result(folder)
+    assert list(result["validation"]) == ["pages", "float32", "int8"]
+    assert result["validation"]["int8"].keys() == {"h_mean", "precision", "recall"}
+    assert all(time > 0 for time in result["latency"]["milliseconds"].values())
+    session = runtime.preset(folder).session()
+    assert session.run({"image": np.zeros((1, 128, 128, 3), np.uint8)})["probability"].shape == (1, 64, 64, 1)
+    card_text = (folder / "card.md").read_text(encoding="utf-8")
+    assert "Finds the lines" in card_text
+    assert "| recall of lines" in card_text
+    assert "Composed pages of writers that the model never saw" in report.report(folder.parent, tmp_path / "none")
+    presets.measure_again(folder, recipe.data)
+    assert _result(folder)["validation"] == result["validation"]

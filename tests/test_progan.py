@@ -1,4 +1,4 @@
-"""ProGAN: its layers, how it grows, learning, and what an export of its generator keeps."""
+"""ProGAN: its layers, how it grows, and learning."""
 
 import math
 from pathlib import Path
@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from keras import ops
 
-from serving import export
 from training import adversary, checkpoint
 from zoo import progan
 
@@ -147,7 +146,7 @@ def test_stages_share_their_weights_with_the_networks_at_full_size() -> None:
 
 
 def test_stages_fade_in_and_hold_by_turns() -> None:
-    model = build(stage_pictures=100)
+    model = build(growth=400)
     seen = (0, 99, 100, 150, 200, 299, 325, 400, 10_000)
     found = []
     for count in seen:
@@ -158,7 +157,7 @@ def test_stages_fade_in_and_hold_by_turns() -> None:
 
 
 def test_what_is_shown_has_the_full_size_at_any_stage() -> None:
-    model = build(stage_pictures=100)
+    model = build(growth=400)
     for count, stage in ((0, 0), (250, 1), (450, 2)):
         model.seen.assign(count)
         shown = np.asarray(model({"noise": noise()})["image"])
@@ -169,7 +168,7 @@ def test_what_is_shown_has_the_full_size_at_any_stage() -> None:
 
 def test_it_trains_grows_and_goes_on_where_it_was(tmp_path: Path) -> None:
     tf = pytest.importorskip("tensorflow")
-    model = compiled(build(8, stage_pictures=8))
+    model = compiled(build(8, growth=16))
     data = tf.data.Dataset.from_tensors({"image": pictures(4, 8)}).repeat()
     grown = [model.generator.get_layer("stage1_a").kernel, model.discriminator.get_layer("stage1_a").kernel]
     begun = [model.generator.get_layer("stage0_a").kernel, model.discriminator.get_layer("stage0_a").kernel]
@@ -200,21 +199,22 @@ def test_it_trains_grows_and_goes_on_where_it_was(tmp_path: Path) -> None:
 
     model.seen.assign(12)
     checkpoint.save(tmp_path / "state.npz", adversary.state(model), {})
-    resumed = compiled(build(8, stage_pictures=8))
+    resumed = compiled(build(8, growth=16))
     checkpoint.load(tmp_path / "state.npz", adversary.state(resumed))
     assert [float(one) for one in resumed.progress()] == [1, 0.5]
     np.testing.assert_array_equal(resumed({"noise": noise()})["image"], model({"noise": noise()})["image"])
 
 
-def test_a_fade_that_takes_no_pictures_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"`stage_pictures` must be at least 1\. Received: stage_pictures=0"):
-        build(stage_pictures=0)
+def test_a_grown_generator_stays_at_its_full_size() -> None:
+    model = build()
+    assert [float(one) for one in model.progress()] == [2, 1]
+    drawn = model.generator({"noise": noise()})["image"]
+    np.testing.assert_allclose(model({"noise": noise()})["image"], drawn, atol=1e-3)
 
 
-def test_the_generator_exports_with_parity(tmp_path: Path) -> None:
-    keras.utils.set_random_seed(0)
-    # A normalisation over fewer channels has places near 0, where int8 has too few levels.
-    model = progan.progan(8, 32, 16, 32)
-    shown, asked = ({"noise": noise(32, 32, seed)} for seed in (1, 2))
-    report = export.export(model, tmp_path, asked, shown, ["float32", "int8"])
-    assert report["failures"] == []
+@pytest.mark.parametrize("growth", [-1, 3])
+def test_growth_with_too_few_pictures_for_the_stages_is_refused(growth: int) -> None:
+    with pytest.raises(
+        ValueError, match=rf"`growth` must be 0, or at least 4 pictures\. Received: {growth=}"
+    ):
+        build(growth=growth)

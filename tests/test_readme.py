@@ -126,6 +126,7 @@ def _with_command(folder: Path) -> Path:
     commands = folder / "bin"
     commands.mkdir()
     script = commands / "hanzoo"
-    script.write_text(f"#!{sys.executable}\nimport sys\nfrom serving.cli import main\nsys.exit(main())\n")
+    guarded = 'if __name__ == "__main__":\n    sys.exit(main())\n'  # Processes that it starts import it.
+    script.write_text(f"#!{sys.executable}\nimport sys\nfrom serving.cli import main\n\n{guarded}")
     script.chmod(0o755)
     return commands

@@ -1,14 +1,12 @@
-"""StyleGAN2: its layers, its penalties, learning, and what an export of its generator keeps."""
+"""StyleGAN2: its layers, its penalties, and learning."""
 
 import math
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from serving import export
 from zoo import stylegan
 
 SIZES = {"width": 4, "most": 8}
@@ -187,10 +185,3 @@ def test_a_size_that_cannot_be_halved_to_four_is_refused() -> None:
     for network in (stylegan.stylegan, stylegan.discriminator):
         with pytest.raises(ValueError, match="`size` must be 4 times a power of 2"):
             network(48)
-
-
-def test_the_generator_exports_with_parity(tmp_path: Path) -> None:
-    model = build().generator
-    shown, asked = ({"noise": normal(32, 6, seed=seed)} for seed in (1, 2))
-    report = export.export(model, tmp_path, asked, shown, ["float32", "int8"])
-    assert report["failures"] == []

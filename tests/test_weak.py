@@ -137,9 +137,9 @@ def test_a_line_may_leave_the_page() -> None:
 @pytest.mark.parametrize(
     ("line", "figures", "message"),
     [
-        (np.ones((4, 2)), {}, "`line` must be the corners of a quadrilateral"),
-        (np.zeros((3, 2)), {}, "`line` must be the corners of a quadrilateral"),
-        (np.array([[500, 0], [600, 0], [600, 50], [500, 50]]), {}, "`line` must lie on the page of 400 by 400"),
+        (np.ones((4, 2)), {}, "`quad` must be the corners of a quadrilateral"),
+        (np.zeros((3, 2)), {}, "`quad` must be the corners of a quadrilateral"),
+        (np.array([[500, 0], [600, 0], [600, 50], [500, 50]]), {}, "`quad` must lie on the image of 400 by 400"),
         (np.array([[0, 0], [90, 0], [90, 30], [0, 30]]), {"length": 0}, "Received: length=0"),
         (np.array([[0, 0], [90, 0], [90, 30], [0, 30]]), {"thickness": 0}, "thickness=0"),
     ],

@@ -1,9 +1,12 @@
 """Every model of the zoo at a size that a test builds in a moment."""
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
+
+from training import detection
 
 _EFFICIENTNET = {"classes": 12, "size": 32, "channels": 1, "width": 0.1, "depth": 0.3, "embedding": 16}
 
@@ -31,6 +34,14 @@ READERS: dict[str, dict] = {
     },
 }
 
+_PAGE = {"height": 64, "width": 64}
+DETECTORS: dict[str, dict] = {
+    "craft": {**_PAGE, "factor": 0.125},
+    "craft_s": _PAGE,
+    "dbnet": {**_PAGE, "backbone": "mobilenet", "neck": 8, "stride": 2, "factor": 0.25, "separable": True},
+    "dbnet_s": _PAGE,
+}
+
 GENERATORS: dict[str, dict] = {
     "gan": {"latent": 8},
     **{name: {"size": 16, "latent": 8, "width": 4} for name in ("dcgan", "wgan", "wgan_gp")},
@@ -38,11 +49,15 @@ GENERATORS: dict[str, dict] = {
     "pix2pix": {"writers": 2, "size": 16, "width": 4, "style": 4},
     "cyclegan": {"size": 16, "width": 4, "depth": 1},
     "fewshot": {"size": 16, "width": 4, "style": 8},
+    "progan": {"size": 16, "latent": 8, "width": 4, "most": 8},
+    "stylegan": {"size": 16, "latent": 8, "width": 4, "most": 8, "depth": 2},
 }
 
 
 def loss(model: keras.Model) -> dict[str, Callable]:
-    """What a model of the zoo trains with, by the shape of its output."""
+    """What a model of the zoo trains with, by its outputs."""
+    if "logits" not in model.output:
+        return detection.FAMILIES[model.built_by_zoo["model"]].losses()
     if model.output["logits"].ndim == 3:  # (N, steps, classes)
         return {"logits": keras.losses.CTC()}
     return {"logits": keras.losses.SparseCategoricalCrossentropy(from_logits=True)}
@@ -51,7 +66,18 @@ def loss(model: keras.Model) -> dict[str, Callable]:
 def labels(model: keras.Model, count: int) -> np.ndarray:
     """Labels that fit the output of a model: int32 (count,), or (count, 3) of a line reader."""
     rng = np.random.default_rng(1)
-    return rng.integers(1, 12, (count, 3) if model.output["logits"].ndim == 3 else count).astype(np.int32)
+    of_lines = "logits" in model.output and model.output["logits"].ndim == 3
+    return rng.integers(1, 12, (count, 3) if of_lines else count).astype(np.int32)
+
+
+def targets(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> Any:
+    """What a model of the zoo learns from pictures and their classes: a detector, where they are dark."""
+    if "logits" in model.output:
+        return labels.reshape(len(labels), -1) if model.output["logits"].ndim == 3 else labels
+    _, height, width, _ = next(iter(model.output.values())).shape
+    shape = (len(images), height, images.shape[1] // height, width, images.shape[2] // width, -1)
+    dark = (images.reshape(shape).mean((2, 4, 5)) < 128).astype(np.float32)
+    return {name: np.stack([dark, np.ones_like(dark)], -1) for name in model.output}
 
 
 def pictures(model: keras.Model, count: int = 240, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -73,5 +99,4 @@ def teach(model: keras.Model, steps: int = 80) -> None:
     model.compile(keras.optimizers.Adam(3e-3), loss=loss(model), jit_compile=False)
     for step in range(steps):
         images, labels_of_images = pictures(model, 24, seed=100 + step)
-        shape = (24, 1) if model.output["logits"].ndim == 3 else 24
-        model.train_on_batch(images, labels_of_images.reshape(shape))
+        model.train_on_batch(images, targets(model, images, labels_of_images))

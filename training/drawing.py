@@ -7,7 +7,7 @@ import cv2
 import keras
 import numpy as np
 
-from training import sources
+from training import adversary, sources
 from training.sources import Glyphs
 from zoo import charset
 
@@ -88,13 +88,11 @@ def shrunk(images: np.ndarray, size: int) -> np.ndarray:
     return np.stack([cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA) for image in images])
 
 
-def draw(
-    generator: keras.Model, conditions: Mapping[str, np.ndarray], count: int, seed: int = 0
-) -> np.ndarray:
+def draw(model: keras.Model, conditions: Mapping[str, np.ndarray], count: int, seed: int = 0) -> np.ndarray:
     """Pictures of a generator, for the same seed the same.
 
     Args:
-        generator: A generator of the zoo.
+        model: A generator of the zoo, or what trains one, which knows how far it is grown.
         conditions: What it takes besides noise, (count, ...) each; more is ignored.
         count: Number of pictures.
         seed: Of the noise.
@@ -109,7 +107,7 @@ def draw(
             if name == "noise"
             else conditions[name]
         )
-        for name, tensor in generator.input.items()
+        for name, tensor in adversary.product(model).input.items()
     }
-    drawn = np.asarray(generator.predict(inputs, 64, verbose=0)["image"])
+    drawn = np.asarray(model.predict(inputs, 64, verbose=0)["image"])
     return drawn[..., 0].round().astype(np.uint8)

@@ -23,6 +23,8 @@ ADVERSARIES = {
     "pix2pix": "zoo.pix2pix:Pix2Pix",
     "cyclegan": "zoo.cyclegan:CycleGan",
     "fewshot": "zoo.fewshot:FewShot",
+    "progan": "zoo.progan:Progan",
+    "stylegan": "zoo.stylegan:Stylegan",
 }
 """What trains each generator, as "module:class"."""
 
@@ -71,7 +73,10 @@ class GenerationTask:
                 recipe.model, **recipe.sizes, **(conditioned if recipe.model in OF_WRITERS else {})
             )
         )
-        self.model = self._adversary(generator, **conditioned, **recipe.adversary)
+        # What a run starts from is grown.
+        growth = 0 if recipe.start else recipe.growth * recipe.batch_size
+        growing = {"growth": growth} if recipe.model == "progan" else {}
+        self.model = self._adversary(generator, **conditioned, **growing, **recipe.adversary)
 
     def _split(self, writers: list[sources.Glyphs], everything: Pens) -> tuple[list[int], list[int]]:
         """The characters that train, and those that only measure."""
@@ -203,7 +208,7 @@ class GenerationTask:
     def draw(self, model: gan.Adversarial) -> np.ndarray:
         """The pictures that every figure stands on: uint8 (n, size, size)."""
         _, chosen, conditions = self._asked
-        return drawing.draw(model.generator, conditions, len(chosen), self.recipe.seed)
+        return drawing.draw(model, conditions, len(chosen), self.recipe.seed)
 
     def evaluate(self, model: gan.Adversarial) -> dict[str, float]:
         drawn = self.draw(model)

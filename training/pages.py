@@ -267,7 +267,6 @@ def move_truth(truth: dict[str, Any], warp: photograph.Warp) -> dict[str, Any]:
 def write_page(texts: Sequence[str], hand: Hand, style: PageStyle, rng: np.random.Generator) -> Page:
     """Writes a page in one hand; text, style and randomness are those of `compose`."""
     layout = _Layout(style, hand, rng)
-    image, printed = style.paper.blank(style.width, style.height, layout.rules(), style.direction, rng)
     row = layout.title(texts) if style.title and style.rows > 4 else 0
     last = row + max(1, round(style.fill * (style.rows - row)))
     bounds = np.linspace(row, last, min(style.blocks, max(1, (last - row) // 3)) + 1).astype(int)
@@ -276,22 +275,38 @@ def write_page(texts: Sequence[str], hand: Hand, style: PageStyle, rng: np.rando
             layout.fill(texts, start, stop - (stop < last), tier)
     if style.page_number and style.margins[3] > 1.2:
         layout.page_number()
-    written = layout.written.astype(np.float32) / 255
-    if style.show_through:
-        np.maximum(written, style.show_through * written[:, ::-1], out=written)
-    image = sheets.lay_ink(image, written, INKS[style.ink], rng, graphite=style.ink == "pencil")
-    ignored = np.array(printed + layout.ignored, np.float32).reshape(-1, 4, 2)
-    return Page(image, tuple(layout.lines), ignored)
+    return layout.page()
+
+
+def write_lines(lines: Sequence[str], hand: Hand, style: PageStyle, rng: np.random.Generator) -> Page:
+    """Writes given lines below each other, each as far as the page has room; the rest is as in `write_page`."""
+    layout = _Layout(style, hand, rng)
+    for row, text in enumerate(lines[: style.rows]):
+        layout.line(text, row)
+    return layout.page()
 
 
 class _Layout:
-    """Puts lines on a page: `written`, uint8 (height, width), `lines` and `ignored` grow."""
+    """Puts lines on a page: `lines` and what is ignored grow."""
 
     def __init__(self, style: PageStyle, hand: Hand, rng: np.random.Generator) -> None:
         self.style, self._hand, self._rng = style, hand, rng
+        self._image, self.ignored = style.paper.blank(
+            style.width, style.height, self.rules(), style.direction, rng
+        )
         self.written = np.zeros((style.height, style.width), np.uint8)
         self.lines: list[Line] = []
-        self.ignored: list[np.ndarray] = []
+
+    def page(self) -> Page:
+        """The page, inked."""
+        style = self.style
+        written = self.written.astype(np.float32) / 255
+        if style.show_through:
+            np.maximum(written, style.show_through * written[:, ::-1], out=written)
+        image = sheets.lay_ink(
+            self._image, written, INKS[style.ink], self._rng, graphite=style.ink == "pencil"
+        )
+        return Page(image, tuple(self.lines), np.array(self.ignored, np.float32).reshape(-1, 4, 2))
 
     def rules(self) -> tuple[float, float]:
         """Where the first row starts across the lines, and the pitch of the rows, in pixels."""
@@ -319,7 +334,7 @@ class _Layout:
         length = (style.length - (style.tiers - 1) * gap) / style.tiers
         row = start
         for _ in range(10 * (stop - start)):  # Not for ever: samples may show no ink.
-            signs = self._with_mistakes(self._signs(_paragraph(texts, self._hand, self._rng), 1.0))
+            signs = self._with_mistakes(self._signs(paragraph(texts, self._hand, self._rng), 1.0))
             shorter = length * (1 - style.ragged * float(self._rng.random()))
             indent = min(style.indent, length - 2)
             for chosen, places in writing.wrap(signs, max(3.0, shorter), indent, style.manner):
@@ -327,6 +342,13 @@ class _Layout:
                     return
                 self._write(chosen, places, row, tier * (length + gap), 1.0)
                 row += 1
+
+    def line(self, text: str, row: int) -> None:
+        """Writes a line into a row."""
+        signs = self._with_mistakes(self._signs(text, 1.0))
+        for chosen, places in writing.wrap(signs, self.style.length, 0.0, self.style.manner):
+            self._write(chosen, places, row, 0.0, 1.0)
+            break
 
     def page_number(self) -> None:
         """Writes a number into the lower margin."""
@@ -380,7 +402,8 @@ class _Layout:
         self.ignored += ignored
 
 
-def _paragraph(texts: Sequence[str], hand: Hand, rng: np.random.Generator) -> str:
+def paragraph(texts: Sequence[str], hand: Hand, rng: np.random.Generator) -> str:
+    """One to five sentences; texts and randomness are those of `compose`."""
     return "".join(_sentence(texts, hand, rng) for _ in range(int(rng.integers(1, 6))))
 
 

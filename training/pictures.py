@@ -33,6 +33,13 @@ def contact_sheet(images: np.ndarray, columns: int = 16) -> np.ndarray:
     return framed.reshape(rows, columns, height, width).swapaxes(1, 2).reshape(rows * height, columns * width)
 
 
+def side_by_side(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Pictures of one size in a row with grey lines between them: uint8 (H, W) or (H, W, 3) each."""
+    height, _, *channels = images[0].shape
+    line = np.full((height, 2, *channels), 128, np.uint8)
+    return np.concatenate([part for image in images for part in (image, line)][:-1], axis=1)
+
+
 def writers_sheet(sources: Sequence[Glyphs], columns: int = 20, rows: int = 40) -> np.ndarray:
     """The same characters in many hands and fonts, one in a row; empty where one lacks a character.
 

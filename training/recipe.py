@@ -169,6 +169,8 @@ class GenerationRecipe(Recipe):
         held_out: The so many characters that the most hands hold, which do not train, and are drawn to
             measure what the model makes of characters that it has never seen written.
         samples: Characters of a writer that a few-shot generator is shown.
+        growth: Steps in which ProGAN grows to its full size; 0 if it has it from the first step on. What a run
+            starts from is grown.
         rule: The rule of both optimizers.
         discriminator_rate: Learning rate of the discriminator; 0 for that of the generator.
         beta_1: Of Adam.
@@ -186,6 +188,7 @@ class GenerationRecipe(Recipe):
     frequent: int = 0
     held_out: int = 0
     samples: int = 8
+    growth: int = 0
     rule: Literal["adam", "rmsprop"] = "adam"
     discriminator_rate: float = 0.0
     beta_1: float = 0.5
@@ -197,9 +200,48 @@ class GenerationRecipe(Recipe):
         super().__post_init__()
         if self.frequent and self.held_out:
             raise ValueError("`frequent` and `held_out` exclude each other: give one of them.")
+        if self.growth and self.start is None and self.growth >= self.epochs * self.steps:
+            raise ValueError(
+                "`growth` must end before the run does, after `epochs` times `steps`. "
+                f"Received: growth={self.growth}, epochs={self.epochs}, steps={self.steps}."
+            )
 
 
-_MODULES = ("classification", "recognition", "generation")
+@dataclasses.dataclass(frozen=True)
+class DetectionRecipe(SupervisedRecipe):
+    """Trains a detector of lines and characters on pages that are composed as the run goes.
+
+    Attributes:
+        data: Folder with `hands/train/*.npz` and `hands/dev/*.npz`, one writer a file, and `text/*.txt` or
+            `text/*.txt.xz`; without hands, fonts and made-up writers write.
+        size: Height and width of the pictures that train, in pixels.
+        em: Smallest and largest side of a character's square in pictures that show a part of a page, in pixels.
+        chinese_only: Hands of which only Chinese characters train, because their other labels are wrong.
+        fonts: Font files; a folder stands for one font that is cut into slices.
+        strokes: Folders of characters as strokes, see `training.strokes`.
+        stroke_writers: How many made-up writers write with these strokes, if there are any.
+        texts: Files of sentences, one a line, in place of those of `data`; where there are none, sentences
+            are made of random characters.
+        pages: Folders of real pages with the places of their lines, see `training.labelled_pages`, which make
+            up half of the pictures. Where the places of characters are not marked, a CRAFT guesses them by
+            what the run starts from, once: to learn from better guesses, start another run from this one.
+        validation_pages: Pages that the figures stand on.
+    """
+
+    TASK: ClassVar[str] = "training.detection:DetectionTask"
+
+    size: tuple[int, int] = (640, 640)
+    em: tuple[float, float] = (16.0, 72.0)
+    chinese_only: tuple[str, ...] = ()
+    fonts: tuple[Path, ...] = ()
+    strokes: tuple[Path, ...] = ()
+    stroke_writers: int = 10
+    texts: tuple[Path, ...] = ()
+    pages: tuple[Path, ...] = ()
+    validation_pages: int = 40
+
+
+_MODULES = ("classification", "recognition", "detection", "generation")
 
 
 def recipes() -> dict[str, Recipe]:
@@ -229,7 +271,7 @@ def find(name: str) -> Recipe:
 def to_json(recipe: Recipe) -> dict[str, Any]:
     """The recipe as JSON holds it, without the paths of this machine."""
     fields = dataclasses.asdict(recipe) | {"data": "data"}
-    paths = ("fonts", "unseen_fonts", "strokes", "sets", "glyph_font")
+    paths = ("fonts", "unseen_fonts", "strokes", "sets", "glyph_font", "texts", "pages")
     kept = {name: value for name, value in fields.items() if name not in paths}
     models = {name: Path(kept[name]).name for name in ("start", "head_from", "teacher") if kept.get(name)}
     return {"kind": type(recipe).__name__, **kept, **models}
@@ -241,7 +283,7 @@ def from_json(content: dict[str, Any]) -> Recipe:
     Raises:
         ValueError: The kind or a field is unknown.
     """
-    kinds = {kind.__name__: kind for kind in (CharacterRecipe, LineRecipe, GenerationRecipe)}
+    kinds = {kind.__name__: kind for kind in (CharacterRecipe, LineRecipe, DetectionRecipe, GenerationRecipe)}
     fields = {name: value for name, value in content.items() if name != "kind"}
     try:
         recipe = kinds[content["kind"]](**fields)

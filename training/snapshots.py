@@ -12,13 +12,15 @@ from training.writing import Hand, Line
 
 _SMALLEST = 12.0  # Side of a character in pixels; smaller ones cannot be read.
 _STEP = 8  # Pixels between the points whose place on the page is computed.
+_WITHOUT_TEXT = 0.05  # Share of pictures.
 
 
 @dataclasses.dataclass(frozen=True)
 class PageSampler:
     """Draws pictures of pages with their lines.
 
-    Half of them show a whole page, half a part of one. The same seed and step give the same batch.
+    Half of them show a whole page, half a part of one; some show no text at all: an empty page, or things that
+    are no page. The same seed and step give the same batch.
 
     Attributes:
         texts: Sentences of natural text.
@@ -28,6 +30,7 @@ class PageSampler:
         batch_size: Pictures of a batch.
         seed: Of everything that is drawn.
         em: Smallest and largest side of a character's square in a part of a page, in pixels.
+        given: Pages that are photographed besides those that are written, in half of the pictures.
     """
 
     texts: tuple[str, ...]
@@ -37,6 +40,7 @@ class PageSampler:
     batch_size: int
     seed: int
     em: tuple[float, float] = (20.0, 72.0)
+    given: tuple[pages.Page, ...] = ()
 
     @classmethod
     def of(
@@ -48,6 +52,7 @@ class PageSampler:
         batch_size: int,
         seed: int,
         em: tuple[float, float] = (20.0, 72.0),
+        given: Sequence[pages.Page] = (),
     ) -> "PageSampler":
         """Prepares writers; the arguments are the attributes.
 
@@ -64,7 +69,8 @@ class PageSampler:
                 f"`em` must be at least {_SMALLEST:.0f}, and at most an eighth of a picture's sides. "
                 f"Received: {em=}, {height=}, {width=}."
             )
-        return cls(tuple(texts), tuple(map(Hand, writers)), height, width, batch_size, seed, em)
+        hands = tuple(map(Hand, writers))
+        return cls(tuple(texts), hands, height, width, batch_size, seed, em, tuple(given))
 
     def batch(self, step: int) -> list[pages.Page]:
         """The pictures of a step, uint8 (height, width, 3) each.
@@ -76,23 +82,52 @@ class PageSampler:
         return [self._picture(rng) for _ in range(self.batch_size)]
 
     def _picture(self, rng: np.random.Generator) -> pages.Page:
-        style = self._fitted(pages.random_page_style(rng), rng)
-        hand = self.hands[int(rng.integers(len(self.hands)))]
-        page = pages.write_page(self.texts, hand, style, rng)
+        if self.given and rng.random() < 0.5:
+            page = self._resized(self.given[int(rng.integers(len(self.given)))], rng)
+        else:
+            page = self._written(rng)
         strength = float(rng.random())
-        warp = _camera((style.width, style.height), (self.width, self.height), rng, strength)
+        height, width = page.image.shape[:2]
+        warp = _camera((width, height), (self.width, self.height), rng, strength)
         ignored = warp(page.ignore).reshape(-1, 4, 2) if len(page.ignore) else page.ignore
         picture = _snapshot(page.image, warp, rng, strength)
         return pages.Page(picture, tuple(_moved(page.lines, warp)), ignored)
 
+    def _written(self, rng: np.random.Generator) -> pages.Page:
+        style = self._fitted(pages.random_page_style(rng), rng)
+        hand = self.hands[int(rng.integers(len(self.hands)))]
+        if rng.random() < _WITHOUT_TEXT:
+            return _without_text(style, rng)
+        return pages.write_page(self.texts, hand, style, rng)
+
+    def _resized(self, page: pages.Page, rng: np.random.Generator) -> pages.Page:
+        """A given page at the scale of the pictures."""
+        height, width = page.image.shape[:2]
+        sides = [np.linalg.norm(line.quad[[1, 3]] - line.quad[0], axis=1).min() for line in page.lines]
+        zoom = self._zoom(np.array([width, height]), max(1.0, float(np.median(sides or [height]))), rng)
+        size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
+        image = cv2.resize(page.image, size, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR)
+
+        def moved(quads: np.ndarray) -> np.ndarray:
+            return ((quads + 0.5) * zoom - 0.5).astype(np.float32)
+
+        lines = tuple(
+            dataclasses.replace(line, quad=moved(line.quad), characters=moved(line.characters))
+            for line in page.lines
+        )
+        return pages.Page(image, lines, moved(page.ignore))
+
+    def _zoom(self, page: np.ndarray, em: float, rng: np.random.Generator) -> float:
+        """The factor that brings a page of this width and height to the scale of the pictures."""
+        fitting = float((np.array([self.width, self.height]) / page).min())
+        if rng.random() < 0.5:
+            return max(fitting * float(rng.uniform(0.75, 1.05)), _SMALLEST / em)
+        return max(float(np.exp(rng.uniform(*np.log(self.em)))) / em, 0.7 * fitting)
+
     def _fitted(self, style: pages.PageStyle, rng: np.random.Generator) -> pages.PageStyle:
         """The style at the scale of the pictures; a page much larger than they are is made smaller."""
         size, page = np.array([self.width, self.height]), np.array([style.width, style.height])
-        fitting = float((size / page).min())
-        if rng.random() < 0.5:
-            zoom = max(fitting * float(rng.uniform(0.75, 1.05)), _SMALLEST / style.em)
-        else:
-            zoom = max(float(np.exp(rng.uniform(*np.log(self.em)))) / style.em, 0.7 * fitting)
+        zoom = self._zoom(page, style.em, rng)
         width, height = np.minimum(page * zoom, 1.2 * size).round().astype(int).tolist()
         share = np.array([width, height] * 2) / np.tile(page * zoom, 2)
         left, top, right, bottom = np.maximum(style.margins * share, 0.9).tolist()
@@ -105,6 +140,42 @@ class PageSampler:
             tiers=style.tiers if share.min() > 0.7 else 1,
             paper=dataclasses.replace(style.paper, line_width=max(1, round(style.paper.line_width * zoom))),
         )
+
+
+def _without_text(style: pages.PageStyle, rng: np.random.Generator) -> pages.Page:
+    """An empty page, or things."""
+    nothing = np.empty((0, 4, 2), np.float32)
+    if rng.random() < 0.3:
+        rules = (style.margins[1] * style.em, style.pitch * style.em)
+        image, printed = style.paper.blank(style.width, style.height, rules, style.direction, rng)
+        return pages.Page(image, (), np.array(printed, np.float32).reshape(-1, 4, 2))
+    return pages.Page(_clutter(style.height, style.width, rng), (), nothing)
+
+
+def _clutter(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    """Shapes of all sizes and colours, edges and textures, none of them writing: uint8 (height, width, 3)."""
+    image = np.empty((height, width, 3), np.uint8)
+    image[:] = rng.integers(0, 256, 3)
+    for _ in range(int(rng.integers(5, 80))):
+        middle = rng.uniform(0, (width, height))
+        reach = np.exp(rng.uniform(np.log(8), np.log(max(height, width))))
+        points = middle + rng.normal(0, reach / 2, (int(rng.integers(2, 7)), 2))
+        colour = rng.integers(0, 256, 3).tolist()
+        if rng.random() < 0.4:
+            cv2.polylines(
+                image, [points.astype(np.int32)], False, colour, int(rng.integers(1, 12)), cv2.LINE_AA
+            )
+        elif rng.random() < 0.5:
+            cv2.fillPoly(image, [points.astype(np.int32)], colour, cv2.LINE_AA)
+        else:
+            axes = np.abs(points[1] - points[0]).astype(int) + 2
+            place = tuple(middle.astype(int).tolist())
+            cv2.ellipse(
+                image, place, axes.tolist(), float(rng.uniform(0, 180)), 0, 360, colour, -1, cv2.LINE_AA
+            )
+    knots = rng.normal(0, rng.uniform(0, 25), (int(rng.integers(4, 60)), int(rng.integers(4, 60))))
+    texture = cv2.resize(knots.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.clip(image + texture[..., None], 0, 255).astype(np.uint8)
 
 
 def _camera(
@@ -147,12 +218,15 @@ def _moved(lines: Sequence[Line], warp: photograph.Warp) -> Iterator[Line]:
     for line, characters, shown in zip(lines, np.split(moved, bounds), np.split(inside, bounds), strict=True):
         if shown.any():
             across = line.quad[1] - line.quad[0]
-            quads.append(writing.around(line.characters[shown], float(np.arctan2(across[1], across[0]))))
+            angle = float(np.arctan2(across[1], across[0]))
+            # A guess of the characters may leave out the ends of the line.
+            whole = shown.all() and line.confidence < 1
+            quads.append(line.quad if whole else writing.around(line.characters[shown], angle))
             text = "".join(np.array(list(line.text))[shown].tolist())
-            kept.append((text, characters[shown]))
+            kept.append((text, characters[shown], line.confidence))
     corners = warp(np.array(quads)).reshape(-1, 4, 2) if quads else ()
-    for (text, characters), quad in zip(kept, corners, strict=True):
-        yield Line(text, quad, characters)
+    for (text, characters, confidence), quad in zip(kept, corners, strict=True):
+        yield Line(text, quad, characters, confidence)
 
 
 def _snapshot(

@@ -21,7 +21,9 @@ class Task(Protocol):
         goal: Whether the first figure of `evaluate` shall grow or shrink.
     """
 
-    recipe: Recipe
+    @property
+    def recipe(self) -> Recipe: ...  # What tasks hold is more precise.
+
     model: keras.Model
     skipped: list[str]
     goal: Literal["max", "min"]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from zoo import regions
+from zoo import geometry, regions
 
 _UNSURE = 0.5  # The confidence in characters that are merely evenly spaced.
 
@@ -45,12 +45,9 @@ def pseudo_characters(
     Raises:
         ValueError: `length` or `thickness` is below 1, or `line` is no quadrilateral on the page.
     """
-    if length < 1 or thickness < 1:
-        raise ValueError(f"`length` and `thickness` must be at least 1. Received: {length=}, {thickness=}.")
-    corners = np.ascontiguousarray(line, np.float32)
-    if corners.shape != (4, 2) or cv2.contourArea(corners) < 1:
-        raise ValueError(f"`line` must be the corners of a quadrilateral. Received: {corners.tolist()}.")
-    straight, matrix = _straightened(image, corners, vertical, thickness)
+    if length < 1:
+        raise ValueError(f"`length` must be at least 1. Received: length={length}.")
+    straight, matrix = geometry.straighten(image, line, thickness, vertical)
     found, _ = regions.characters(region_of(straight))
     confidence = (length - min(length, abs(length - len(found)))) / length
     if confidence < _UNSURE:
@@ -58,35 +55,6 @@ def pseudo_characters(
     order = np.argsort(found[:, :, 1 if vertical else 0].mean(1), kind="stable")
     on_page = cv2.perspectiveTransform(found[order].reshape(-1, 1, 2), np.linalg.inv(matrix))
     return on_page.reshape(-1, 4, 2).astype(np.float32), confidence
-
-
-def _straightened(
-    image: np.ndarray, line: np.ndarray, vertical: bool, thickness: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The line upright, uint8 (h, w, 3) of even sides, and the matrix from the page to it."""
-    top, right, bottom, left = np.linalg.norm(np.roll(line, -1, axis=0) - line, axis=1)
-    wide, high = max(top, bottom), max(left, right)
-    enlarge = thickness / (wide if vertical else high)
-    width, height = (2 * max(1, round(float(side * enlarge / 2))) for side in (wide, high))
-    # Whole numbers are the middles of pixels, on the page and on the line.
-    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32) - np.float32(0.5)
-    # Only the surroundings are filtered and sampled, not the page.
-    reach = 2 + 2 / enlarge
-    start = np.clip(np.floor(line.min(0) - reach), 0, None).astype(int)
-    end = np.clip(np.ceil(line.max(0) + reach), 0, image.shape[1::-1]).astype(int)
-    if (end <= start).any():
-        raise ValueError(
-            f"`line` must lie on the page of {image.shape[1]} by {image.shape[0]} pixels. "
-            f"Received: {line.tolist()}."
-        )
-    part = image[start[1] : end[1], start[0] : end[0]]
-    if enlarge < 1:  # A filter before the resampling, or thin strokes fall between the pixels.
-        part = cv2.GaussianBlur(part, (0, 0), 0.35 / enlarge)
-    matrix = cv2.getPerspectiveTransform((line - start).astype(np.float32), target)
-    straight = cv2.warpPerspective(
-        part, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    return straight, matrix @ np.array([[1, 0, -start[0]], [0, 1, -start[1]], [0, 0, 1]])
 
 
 def _evenly_spaced(size: tuple[int, int], length: int, vertical: bool) -> np.ndarray:

@@ -65,11 +65,13 @@ class Line:
         text: Its characters.
         quad: Corners of the rectangle around its ink, clockwise from the top left, float32 (4, 2).
         characters: The same of each character's ink, turned as the line is, float32 (n, 4, 2).
+        confidence: How far these are to be believed, 0 to 1.
     """
 
     text: str
     quad: np.ndarray
     characters: np.ndarray
+    confidence: float = 1.0
 
 
 class Sign(NamedTuple):

@@ -26,6 +26,10 @@ MODELS = {
     "crnn": "zoo.crnn:crnn",
     "crnn_vgg": "zoo.crnn:crnn_vgg",
     "ensemble": "zoo.ensemble:ensemble",
+    "craft": "zoo.craft:craft",
+    "craft_s": "zoo.craft:craft_s",
+    "dbnet": "zoo.dbnet:dbnet",
+    "dbnet_s": "zoo.dbnet:dbnet_s",
     "gan": "zoo.gan:gan",
     "dcgan": "zoo.dcgan:dcgan",
     "wgan": "zoo.wgan:wgan",
@@ -34,6 +38,8 @@ MODELS = {
     "pix2pix": "zoo.pix2pix:pix2pix",
     "cyclegan": "zoo.cyclegan:cyclegan",
     "fewshot": "zoo.fewshot:fewshot",
+    "progan": "zoo.progan:progan",
+    "stylegan": "zoo.stylegan:stylegan",
 }
 
 PRESETS = Path(__file__).parent / "presets"

@@ -40,6 +40,61 @@ def rectify(image: np.ndarray, quads: np.ndarray, size: int, margin: float = 0.0
     return crops
 
 
+def straighten(
+    image: np.ndarray, quad: np.ndarray, thickness: int, vertical: bool = False, margin: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cuts a line out of an image and lays it upright.
+
+    Args:
+        image: uint8 (H, W) or (H, W, 3).
+        quad: Corners of the line, clockwise from the top left of the text, float (4, 2), in pixels.
+        thickness: Pixels across the straightened line, its margins included.
+        vertical: Whether the characters stand below each other.
+        margin: How much around the line is shown on all sides, as a share of what it measures across.
+
+    Returns:
+        The line, uint8 (thickness, w) or (h, thickness) if vertical, with the image's channels, w and h even; what
+        lies outside the image repeats its border. And the matrix (3, 3) from the image to the line.
+
+    Raises:
+        ValueError: `quad` is no quadrilateral on the image, or `thickness` is below 1.
+    """
+    corners = np.ascontiguousarray(quad, np.float32)
+    if thickness < 1:
+        raise ValueError(f"`thickness` must be at least 1. Received: thickness={thickness}.")
+    if corners.shape != (4, 2) or cv2.contourArea(corners) < 1:
+        raise ValueError(f"`quad` must be the corners of a quadrilateral. Received: {corners.tolist()}.")
+    top, right, bottom, left = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
+    wide, high = float(max(top, bottom)), float(max(left, right))
+    around = margin * (wide if vertical else high)
+    enlarge = thickness / ((wide if vertical else high) + 2 * around)
+    width, height = (
+        thickness if across == vertical else 2 * max(1, round((side + 2 * around) * enlarge / 2))
+        for side, across in ((wide, True), (high, False))
+    )
+    # Whole numbers are the middles of pixels, on the image and on the line.
+    low = np.float32(around * enlarge - 0.5)
+    right_edge, bottom_edge = width - 1 - low, height - 1 - low
+    target = np.array([[low, low], [right_edge, low], [right_edge, bottom_edge], [low, bottom_edge]])
+    # Only the surroundings are filtered and sampled, not the page.
+    reach = 2 + 2 / enlarge + 2 * around
+    start = np.clip(np.floor(corners.min(0) - reach), 0, None).astype(int)
+    end = np.clip(np.ceil(corners.max(0) + reach), 0, image.shape[1::-1]).astype(int)
+    if (end <= start).any():
+        raise ValueError(
+            f"`quad` must lie on the image of {image.shape[1]} by {image.shape[0]} pixels. "
+            f"Received: {corners.tolist()}."
+        )
+    part = image[start[1] : end[1], start[0] : end[0]]
+    if enlarge < 1:  # A filter before the resampling, or thin strokes fall between the pixels.
+        part = cv2.GaussianBlur(part, (0, 0), 0.35 / enlarge)
+    matrix = cv2.getPerspectiveTransform((corners - start).astype(np.float32), target.astype(np.float32))
+    straight = cv2.warpPerspective(
+        part, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return straight, matrix @ np.array([[1, 0, -start[0]], [0, 1, -start[1]], [0, 0, 1]])
+
+
 def order_corners(quad: np.ndarray) -> np.ndarray:
     """The corners of a convex quadrilateral, float32 (4, 2), clockwise from the top left one."""
     # OpenCV counts y upwards here: what it calls counterclockwise is clockwise on the page.

@@ -4,9 +4,7 @@ import keras
 from keras import layers
 
 
-def ink(
-    size: int, channels: int = 1, name: str = "image"
-) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+def ink(size: int, channels: int = 1, name: str = "image") -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """The input of a network that looks at single characters, and its ink.
 
     Returns:

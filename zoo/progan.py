@@ -163,7 +163,8 @@ class Progan(gan.Adversarial):
         generator: From `progan`.
         width: Channels of the critic's first maps.
         most: Channels of the critic's widest maps.
-        stage_pictures: Real pictures that each fade takes, and for which each stage then trains.
+        growth: Real pictures until it has its full size: each fade takes as many as each stage before the last
+            one then trains on, which are 800,000 in the paper. 0 for a generator that is grown.
         penalty: Weight of the gradient penalty.
         drift: Weight that keeps the scores of real pictures near 0.
 
@@ -171,7 +172,7 @@ class Progan(gan.Adversarial):
         seen: Real pictures so far, an int32 variable: what stage it is and how far it is faded in.
 
     Raises:
-        ValueError: `stage_pictures` is not positive.
+        ValueError: `growth` has too few pictures for the stages.
     """
 
     def __init__(
@@ -179,17 +180,18 @@ class Progan(gan.Adversarial):
         generator: keras.Model,
         width: int = 256,
         most: int = 512,
-        stage_pictures: int = 800_000,
+        growth: int = 0,
         penalty: float = 10.0,
         drift: float = 0.001,
     ) -> None:
-        if stage_pictures < 1:
-            raise ValueError(f"`stage_pictures` must be at least 1. Received: {stage_pictures=}.")
         size = generator.output["image"].shape[1]
         super().__init__(generator, discriminator(size, width, most))
         channels = widths(size, width, most)
         self._last = len(channels) - 1
-        self._stage_pictures, self._penalty, self._drift = stage_pictures, penalty, drift
+        phases = 2 * self._last
+        if growth != 0 and growth < phases:
+            raise ValueError(f"`growth` must be 0, or at least {phases} pictures. Received: {growth=}.")
+        self._stage_pictures, self._penalty, self._drift = growth // phases, penalty, drift
         self.seen = self.add_weight((), "zeros", "int32", trainable=False, name="seen")
 
         stages, grown = range(self._last), range(1, self._last + 1)
@@ -226,6 +228,8 @@ class Progan(gan.Adversarial):
 
     def progress(self) -> tuple[Any, Any]:
         """The stage that trains, int32, and the share to which its layers are faded in, float32: scalars."""
+        if not self._stage_pictures:
+            return ops.full((), self._last, "int32"), ops.ones(())
         phase = self.seen // self._stage_pictures
         fading = ops.logical_and(phase % 2 == 1, phase < 2 * self._last)
         done = ops.cast(self.seen % self._stage_pictures, "float32") / self._stage_pictures

@@ -29,7 +29,7 @@ RECIPES = {
             "dense": 384,
             "dropout": 0.05,
             "normalise": True,
-            "embedding": 160,
+            "embedding": 192,
         },
         head_from="hanzinet_m",
         epochs=24,
@@ -39,7 +39,7 @@ RECIPES = {
     ),
     "efficientnet_b0": CharacterRecipe(
         model="efficientnet_b0",
-        sizes={"size": 48, "channels": 1, "dropout": 0.0, "drop_connect": 0.0, "embedding": 160},
+        sizes={"size": 48, "channels": 1, "dropout": 0.0, "drop_connect": 0.0, "embedding": 192},
         head_from="hanzinet_m",
         epochs=14,
         steps=250,

@@ -1,0 +1,147 @@
+"""Finds lines of text on a page: a DBNet looks at it as a whole, and again closer where the writing is small."""
+
+import math
+
+import cv2
+import numpy as np
+
+from serving.runtime import Session
+from zoo import polygons
+
+MODEL = "dbnet_s"
+"""The preset that finds lines."""
+
+_THICKNESS = 30.0  # Of lines in pixels, where the network sees them best.
+_GOOD = (20.0, 64.0)  # Thickness that needs no other look.
+_OVERLAP = (
+    128  # Of two tiles in pixels, at least: what stands at the edge of one is in the middle of another.
+)
+_MOST_TILES = 40  # A page of 60 characters by 80 needs 12.
+_ENLARGED = 2.0  # At most; more shows nothing new.
+
+
+class LineFinder:
+    """Finds lines.
+
+    Args:
+        session: Runs a network from `image`, uint8 (1, height, width, 3), to `probability`, float32 (1, h, w, 1).
+        size: Height and width in pixels of the picture that it takes.
+    """
+
+    def __init__(self, session: Session, size: tuple[int, int]) -> None:
+        self._session = session
+        self._size = size
+
+    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Finds the lines of a page.
+
+        Args:
+            image: uint8 (H, W) or (H, W, 3) RGB.
+
+        Returns:
+            The corners of each line, float32 (n, 4, 2), clockwise from the top left, in pixels, and how sure the
+            network is of each, float32 (n,), 0 ... 1; in no order.
+        """
+        if image.ndim == 2:
+            image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+        finest = self._finest(image)
+        scale = min(1.0, *(self._size[axis] / image.shape[axis] for axis in (0, 1)))
+        quads, scores = self._look(image, scale)
+        closer = 0
+        # A strip that was reduced to a thread shows nothing at all, and small writing on a page may not either.
+        while not len(quads) and scale < min(1.0, finest) and closer < self._looks(image, scale):
+            scale, closer = min(3 * scale, finest, 1.0), closer + 1
+            quads, scores = self._look(image, scale)
+        if not len(quads):
+            return quads, scores
+        thickness = _thickness(quads)
+        better = min(_THICKNESS / thickness, finest, _ENLARGED)
+        if not _GOOD[0] <= scale * thickness <= _GOOD[1] and not 0.8 <= better / scale <= 1.25:
+            found, sure = self._look(image, better)
+            if len(found):
+                return found, sure
+        return quads, scores
+
+    def _looks(self, image: np.ndarray, scale: float) -> int:
+        """How many closer looks at a page that shows nothing may be worth it: one, and more at a narrow strip."""
+        return 10 if min(image.shape[:2]) * scale < min(self._size) / 4 else 1
+
+    def _finest(self, image: np.ndarray) -> float:
+        """The largest scale that needs no more tiles than are allowed."""
+        scale = _ENLARGED
+        while (
+            math.prod(
+                len(_starts(round(side * scale), tile))
+                for side, tile in zip(image.shape[:2], self._size, strict=True)
+            )
+            > _MOST_TILES
+        ):
+            scale *= 0.9
+        return scale
+
+    def _look(self, image: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+        """What the network finds at a scale."""
+        height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+        if scale != 1.0:
+            method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+            seen = cv2.resize(image, (width, height), interpolation=method)
+        else:
+            seen = image
+        probability, stride = self._map(seen)
+        quads, scores = polygons.boxes(probability, scale=stride)
+        factor = np.array([image.shape[1] / width, image.shape[0] / height], np.float32)
+        return ((quads + 0.5) * factor - 0.5).astype(np.float32), scores
+
+    def _map(self, image: np.ndarray) -> tuple[np.ndarray, int]:
+        """The probability of every place, float32 (h, w), and the pixels of the picture for one of them."""
+        places = [
+            (top, left)
+            for top in _starts(image.shape[0], self._size[0])
+            for left in _starts(image.shape[1], self._size[1])
+        ]
+        seen = [self._tile(image[top:, left:]) for top, left in places]
+        rows, columns = seen[0].shape
+        stride = self._size[0] // rows
+        window = np.outer(_tent(rows), _tent(columns)).astype(np.float32)
+        height, width = (-(-side // stride) for side in image.shape[:2])
+        total, weight = np.zeros((2, height, width), np.float32)
+        for (top, left), one in zip(places, seen, strict=True):
+            place = (
+                slice(top // stride, min(top // stride + rows, height)),
+                slice(left // stride, min(left // stride + columns, width)),
+            )
+            shown = total[place].shape
+            total[place] += (one * window)[: shown[0], : shown[1]]
+            weight[place] += window[: shown[0], : shown[1]]
+        return total / weight, stride
+
+    def _tile(self, image: np.ndarray) -> np.ndarray:
+        """The map of the upper left part of a picture, which is filled up with white: float32 (h, w)."""
+        part = image[: self._size[0], : self._size[1]]
+        tile = np.full((1, *self._size, 3), 255, np.uint8)
+        tile[0, : part.shape[0], : part.shape[1]] = part
+        return np.asarray(self._session.run({"image": tile})["probability"][0, ..., 0])
+
+
+def _starts(length: int, side: int) -> list[int]:
+    """Where tiles of a side start that cover a length: multiples of 32, evenly spaced."""
+    if length <= side:
+        return [0]
+    count = 1 + math.ceil((length - side) / (side - _OVERLAP))
+    # The last one may reach beyond the end, by less than 32 pixels.
+    last = 32 * math.ceil((length - side) / 32)
+    return [32 * round(last * number / (count - 1) / 32) for number in range(count)]
+
+
+def _tent(side: int) -> np.ndarray:
+    """Weights that fall from the middle to both ends, where a tile sees less of its surroundings."""
+    return 1.0 + np.minimum(np.arange(side), np.arange(side)[::-1])
+
+
+def _thickness(quads: np.ndarray) -> float:
+    """The middle thickness of lines, long ones counting more, in pixels."""
+    sides = np.linalg.norm(quads[:, [1, 3]] - quads[:, :1], axis=2)
+    thin, long = sides.min(1), sides.max(1)
+    order = np.argsort(thin)
+    reached = np.cumsum(long[order]) >= long.sum() / 2
+    return float(thin[order][np.argmax(reached)])
