@@ -326,6 +326,8 @@ def test_a_detector_becomes_a_preset(tmp_path: Path) -> None:
     card_text = (folder / "card.md").read_text(encoding="utf-8")
     assert "Finds the lines" in card_text
     assert "| recall of lines" in card_text
-    assert "Composed pages of writers that the model never saw" in report.report(folder.parent, tmp_path / "none")
+    assert "Composed pages of writers that the model never saw" in report.report(
+        folder.parent, tmp_path / "none"
+    )
     presets.measure_again(folder, recipe.data)
     assert _result(folder)["validation"] == result["validation"]
