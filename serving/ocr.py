@@ -13,7 +13,7 @@ import numpy as np
 from serving import images, runtime, single
 from serving.endpoint import DEFAULT_SIGNATURE, Address, Endpoint, EndpointError
 from serving.page import Box, Cells, Character, Line, Page
-from zoo import charset, geometry, manuscript
+from zoo import charset, geometry, manuscript, paper
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | np.ndarray
 """A path, the bytes of a file, or pixels: uint8 (H, W) or (H, W, 3) RGB."""
@@ -33,6 +33,7 @@ BATCH = 64
 """Cells of one invocation. Always the same number, so that LiteRT plans its memory once."""
 
 _ALTERNATIVES = 5
+_INSIDE = 32  # Side in pixels of what tells the grain of the paper: cells without their printed lines.
 _INK = 128  # `manuscript.flatten` brings paper to about 255 and ink towards 0.
 
 
@@ -123,8 +124,10 @@ class Reader:
 
     def _read_grid(self, image: np.ndarray, grid: manuscript.Grid, name: str) -> Page:
         quads = grid.cells.reshape(-1, 4, 2)
-        crops = geometry.rectify(manuscript.flatten(image), quads, self._recogniser.size, margin=MARGIN)
-        readings = self._recogniser(crops)
+        flat = manuscript.flatten(image)
+        grain = paper.grain(geometry.rectify(flat, quads, _INSIDE, margin=-0.12))
+        crops = geometry.rectify(flat, quads, self._recogniser.size, margin=MARGIN)
+        readings = self._recogniser(paper.whiten(crops, grain))
         filled = np.array([not reading.blank for reading in readings]).reshape(grid.rows, grid.columns)
         direction = grid.direction or manuscript.guess_direction(grid, filled)
         order = manuscript.reading_order(grid, direction)
