@@ -34,6 +34,12 @@ def test_top_1_is_compared_at_each_step_of_a_line() -> None:
     assert parity.compare({"logits": expected}, {"logits": found}).agreement == pytest.approx(0.9)
 
 
+def test_answers_that_are_equally_good_may_change_places() -> None:
+    expected = np.array([[20.0, 19.99, 0], [20.0, 19.97, 0]])
+    found = np.array([[19.99, 20.0, 0], [19.97, 20.0, 0]])
+    assert parity.compare({"logits": expected}, {"logits": found}).agreement == 0.5
+
+
 def test_models_without_logits_have_no_top_1() -> None:
     maps = np.random.default_rng(0).random((2, 8, 8, 1))
     one = parity.compare({"maps": maps}, {"maps": maps + 0.01})

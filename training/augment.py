@@ -209,13 +209,22 @@ def _photograph(ink: np.ndarray, rng: np.random.Generator, size: int) -> np.ndar
     if rng.random() < 0.3:
         picture *= _smooth_noise(rng, size, 2, 0.88, 1.02)
     if rng.random() < 0.8:
-        picture += rng.standard_normal((size, size), np.float32) * np.float32(rng.uniform(0.5, 11))
+        picture += _grain(rng, size) * np.float32(rng.uniform(0.5, 11))
     image = np.clip(picture, 0, 255).astype(np.uint8)
     if rng.random() < 0.15:
         quality = int(rng.integers(30, 90))
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
         return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
     return image
+
+
+def _grain(rng: np.random.Generator, size: int) -> np.ndarray:
+    """Noise of standard deviation 1: of single pixels, or smooth, as that of a crop which was resampled."""
+    grain = rng.standard_normal((size, size), np.float32)
+    if rng.random() < 0.5:
+        return grain
+    grain = cv2.GaussianBlur(grain, (0, 0), float(rng.uniform(0.5, 1.8)))
+    return grain / grain.std()
 
 
 def _shaken(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:

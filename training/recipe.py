@@ -109,7 +109,7 @@ class CharacterRecipe(SupervisedRecipe):
     strokes: tuple[Path, ...] = ()
     stroke_writers: int = 60
     real_weight: float = 3.0
-    blank_share: float = 0.03
+    blank_share: float = 0.05
     fade: float = 0.0
     head_from: str | None = None
     label_smoothing: float = 0.0
