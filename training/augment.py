@@ -223,8 +223,8 @@ def _grain(rng: np.random.Generator, size: int) -> np.ndarray:
     grain = rng.standard_normal((size, size), np.float32)
     if rng.random() < 0.5:
         return grain
-    grain = cv2.GaussianBlur(grain, (0, 0), float(rng.uniform(0.5, 1.8)))
-    return grain / grain.std()
+    smooth = cv2.GaussianBlur(grain, (0, 0), float(rng.uniform(0.5, 1.8)))
+    return np.asarray(smooth / smooth.std(), np.float32)
 
 
 def _shaken(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
