@@ -53,6 +53,13 @@ def test_kanjivg_gives_even_points_along_each_stroke(folder: Path) -> None:
     np.testing.assert_allclose(np.diff(down[:, 1]), 0.8 / (strokes.POINTS - 1), atol=1e-6)
 
 
+def test_a_part_of_a_source_writes_what_is_asked_for(folder: Path) -> None:
+    sources = [strokes.only(source, "十千") for source in strokes.read_strokes(folder)]
+    assert [set(source.characters) for source in sources] == [{"十"}, set()]
+    (writer,) = glyphs.made_up_writers(sources, 1, 0)
+    assert charset.decode(writer.labels) == "十"
+
+
 def test_hanzi_writer_data_has_its_origin_below(tmp_path: Path) -> None:
     upper = {"strokes": ["M 0 0"], "medians": [[[0, 900], [1024, 900]]]}
     (tmp_path / "一.json").write_text(json.dumps(upper), encoding="utf-8")

@@ -64,6 +64,17 @@ def test_a_model_starts_from_the_head_of_another(data: Path, run: Path) -> None:
         np.testing.assert_array_equal(expected, copied)
 
 
+def test_a_model_starts_from_the_channels_of_a_wider_one(data: Path, run: Path) -> None:
+    recipe = dataclasses.replace(
+        TINY, data=data, narrow_from=str(run), sizes=TINY.sizes | {"widths": (3, 8, 12, 16)}
+    )
+    wide, narrow = (
+        model.get_layer("stage0_down").get_weights()[0] for model in (zoo.load(run), recipe.task().model)
+    )
+    kept = [any(np.array_equal(one, other) for other in wide.T) for one in narrow.T]
+    assert kept == [True] * 3
+
+
 def test_a_head_of_another_rank_is_refused(data: Path, run: Path) -> None:
     recipe = dataclasses.replace(TINY, data=data, head_from=str(run), sizes=TINY.sizes | {"embedding": 7})
     with pytest.raises(ValueError, match=r"`head_from` must be a preset whose last layer"):

@@ -58,6 +58,7 @@ DATA: dict[str, dict[str, Any]] = {
     "label smoothing 0.1": {"label_smoothing": 0.1},
     "average of weights": {"ema": 0.998},
     "distortions that fade": {"fade": 0.3},
+    "answers of a teacher": {"teacher": "hanzinet_m"},
 }
 """What the rows of data and tricks change in the recipe."""
 

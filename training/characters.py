@@ -11,7 +11,7 @@ import tensorflow as tf
 import zoo
 from training import distillation, glyphs, metrics, optimizer, pictures, pipeline, sources, strokes
 from training.recipe import CharacterRecipe
-from zoo import charset
+from zoo import charset, narrowing
 
 
 class CharacterTask:
@@ -41,7 +41,10 @@ class CharacterTask:
         self._add_sets()
         fonts = [sources.read_font(font) for font in recipe.fonts]
         drawn = [source for folder in recipe.strokes for source in strokes.read_strokes(folder)]
-        made_up = glyphs.made_up_writers(drawn, recipe.stroke_writers, recipe.seed)
+        written = (
+            [strokes.only(source, recipe.characters) for source in drawn] if recipe.characters else drawn
+        )
+        made_up = glyphs.made_up_writers(written, recipe.stroke_writers, recipe.seed)
         self._origin = {
             "hands": [source.writer for source in self.train],
             "sets": [Path(name).name for name in recipe.sets],
@@ -104,6 +107,8 @@ class CharacterTask:
         model = zoo.create(self.recipe.model, classes=classes, **self.recipe.sizes)
         if self.recipe.head_from is not None:
             _copy_head(zoo.load(self.recipe.head_from), model)
+        if self.recipe.narrow_from is not None:
+            narrowing.narrow(zoo.load(self.recipe.narrow_from), model)
         return model
 
     @functools.cached_property

@@ -101,7 +101,8 @@ def task_of(model: str | Path, data: Path | None = None, fonts: Sequence[Path] =
     given: dict[str, Any] = {"data": data, "fonts": tuple(fonts)}
     changes = {name: value for name, value in given.items() if value and hasattr(recipe, name)}
     if isinstance(recipe, CharacterRecipe):  # What holds for training only.
-        changes |= {"hands": True, "teacher": None, "head_from": None, "add_characters": False}
+        changes |= {"hands": True, "add_characters": False}
+        changes |= dict.fromkeys(("teacher", "head_from", "narrow_from"))
     return dataclasses.replace(recipe, start=str(model), **changes).task()
 
 

@@ -252,8 +252,9 @@ def made_up_writers(strokes: Sequence[Strokes], writers: int, seed: int) -> list
         seed: Of all of them; the same seed gives the same pictures.
 
     Returns:
-        One for each writer; none without strokes.
+        One for each writer; none where there are no strokes.
     """
+    strokes = [source for source in strokes if source.characters]
     if not strokes or not writers:
         return []
     # Fresh processes: those of a program that has loaded TensorFlow must not be forked.

@@ -92,6 +92,8 @@ class CharacterRecipe(SupervisedRecipe):
         fade: Last share of the run, in which the geometric distortions shrink to half.
         head_from: Preset of another model whose last layer this one starts from. Thousands of classes
             start as noise otherwise, and a deep network learns nothing for the first 100,000 pictures.
+        narrow_from: Preset, or folder of a run, of a wider network of the same kind; the most important of its
+            channels are what this one starts from, see `zoo.narrowing`.
         label_smoothing: Share of the target that is spread over all characters; not beside a teacher.
         teacher: Preset, or folder of a run, whose answers the model learns besides the labels.
         teacher_share: Share of the loss that follows the teacher.
@@ -112,6 +114,7 @@ class CharacterRecipe(SupervisedRecipe):
     blank_share: float = 0.05
     fade: float = 0.0
     head_from: str | None = None
+    narrow_from: str | None = None
     label_smoothing: float = 0.0
     teacher: str | None = None
     teacher_share: float = 0.7
@@ -273,7 +276,11 @@ def to_json(recipe: Recipe) -> dict[str, Any]:
     fields = dataclasses.asdict(recipe) | {"data": "data"}
     paths = ("fonts", "unseen_fonts", "strokes", "sets", "glyph_font", "texts", "pages")
     kept = {name: value for name, value in fields.items() if name not in paths}
-    models = {name: Path(kept[name]).name for name in ("start", "head_from", "teacher") if kept.get(name)}
+    models = {
+        name: Path(kept[name]).name
+        for name in ("start", "head_from", "narrow_from", "teacher")
+        if kept.get(name)
+    }
     return {"kind": type(recipe).__name__, **kept, **models}
 
 

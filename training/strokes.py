@@ -63,6 +63,11 @@ def read_strokes(folder: Path) -> list[Strokes]:
     return [Strokes(name, _filled(characters)) for name, characters in sorted(found.items())]
 
 
+def only(source: Strokes, characters: str) -> Strokes:
+    """The part of a source that writes these characters."""
+    return Strokes(source.name, {c: drawn for c, drawn in source.characters.items() if c in characters})
+
+
 def _files(folder: Path) -> Iterator[tuple[Path, str, str]]:
     """The files of the charset's characters: path, character, and what a file name adds to it."""
     known = set(charset.CHARACTERS[1:])

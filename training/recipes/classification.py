@@ -15,10 +15,10 @@ _BUNDLED = CharacterRecipe(
 
 RECIPES = {
     # At 48 pixels a picture costs half as much to learn from; hanzinet_m goes on from there with `--from`;
-    # hanzinet_s learns from its answers with `--teacher`.
+    # hanzinet_s starts from its channels with `--narrow-from` and learns from its answers with `--teacher`.
     "hanzinet_m_48": dataclasses.replace(_BUNDLED, sizes={"size": 48}, epochs=20),
     "hanzinet_m": dataclasses.replace(_BUNDLED, sizes={"size": 64}, epochs=24, learning_rate=4e-3, fade=0.3),
-    "hanzinet_s": dataclasses.replace(_BUNDLED, model="hanzinet_s", epochs=24, fade=0.3),
+    "hanzinet_s": dataclasses.replace(_BUNDLED, model="hanzinet_s", epochs=16, learning_rate=4e-3, fade=0.3),
     # The networks of the research note, at sizes that two cores train in an hour or so.
     "vgg16": CharacterRecipe(
         model="vgg16",
