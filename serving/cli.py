@@ -51,7 +51,7 @@ def read(
 
     Args:
         images: The images, in the order in which they are read.
-        layout: Manuscript paper (grid), one character (char), or find out (auto). No lines yet.
+        layout: Manuscript paper (grid), a page (lines), a line, a character (char); auto: grid or char.
         json: Print one JSON object per image, one per line.
         draw: Folder to draw each page in, with its cells and its text, as NAME.png.
         model: A bundled model, or the folder that `hanzoo preset` made.
@@ -456,6 +456,37 @@ def promote(
     return with_training(run, debug)
 
 
+def compare(
+    pages: Annotated[Path, tyro.conf.Positional],
+    /,
+    readers: tuple[str, ...] = (),
+    json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
+    debug: bool = False,
+) -> int:
+    """Measure hanzoo and other programs on the same pages: errors, lines found, time, memory.
+
+    Args:
+        pages: Folder of pictures with their truth.json, as `python -m training.pages` writes it.
+        readers: Only these, such as hanzoo and RapidOCR; those that are not installed are named.
+        json: File for all figures.
+        debug: Show the traceback of an error.
+    """
+
+    def run() -> None:
+        from serving import compare as comparison
+        from serving import page_readers
+
+        result = comparison.compare(pages, readers or tuple(page_readers.PAGE_READERS))
+        print(comparison.table(result))
+        if json is not None:
+            from training import fit
+
+            json.parent.mkdir(parents=True, exist_ok=True)
+            fit.write_json(json, result)
+
+    return with_training(run, debug)
+
+
 def _see_train() -> int:
     """Train a model; run again with the same folder, it goes on where it stopped."""
     return train(["--help"])
@@ -475,6 +506,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "preset": preset,
     "export": export,
     "promote": promote,
+    "compare": compare,
     "sample": cli_generators.sample,
     "gate": cli_generators.gate,
     "balance": cli_generators.balance,

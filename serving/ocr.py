@@ -1,16 +1,19 @@
 """The reader: finds the cells of a page, crops them, recognises them, and puts the text together."""
 
+import collections
 import dataclasses
 import functools
 import os
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, cast, overload
 
 import cv2
 import numpy as np
 
-from serving import images, runtime, single
+from serving import finder, free_page, images, runtime, single
+from serving import lines as lines_of
 from serving.endpoint import DEFAULT_SIGNATURE, Address, Endpoint, EndpointError
 from serving.page import Box, Cells, Character, Line, Page
 from zoo import charset, geometry, manuscript, paper
@@ -79,13 +82,14 @@ class Reader:
 
         Args:
             source: A path, the bytes of a file, or uint8 pixels (H, W) or (H, W, 3) RGB.
-            layout: "grid" for manuscript paper; "char" for a picture of one character; "auto"
-                takes "grid" where manuscript paper is found and "char" elsewhere.
+            layout: "grid" for manuscript paper; "lines" for a page of text, however it lies; "line" for a
+                picture of one line, a vertical one where it is higher than wide; "char" for a picture of
+                one character; "auto" takes "grid" where manuscript paper is found and "char" elsewhere.
 
         Raises:
             serving.images.ImageError: The picture cannot be decoded.
-            LayoutError: `layout` is "grid" and no manuscript paper is there, or `layout` is
-                "lines" or "line", which cannot be read yet.
+            LayoutError: `layout` is "grid" and no manuscript paper is there, or `layout` is "lines" and
+                the model that finds lines is not installed.
             ValueError: `layout` is unknown, or the file holds several pages.
             serving.runtime.ModelError: The model is missing or damaged, or its server does not answer.
         """
@@ -111,7 +115,20 @@ class Reader:
             ) from error
         return _Recogniser(_open(self.endpoint, preset), preset, padded=False)
 
+    @functools.cached_property
+    def _finder(self) -> finder.LineFinder:
+        try:
+            preset = runtime.preset(finder.MODEL)
+        except runtime.ModelError as error:
+            raise LayoutError(f"layout 'lines' needs the model that finds lines: {error}") from error
+        height, width = preset.result["recipe"]["size"]
+        return finder.LineFinder(preset.session(self.threads), (height, width))
+
     def _read(self, image: np.ndarray, layout: str, name: str) -> Page:
+        if layout == "lines":
+            return self._read_lines(image, name)
+        if layout == "line":
+            return self._read_line(image, name)
         grid = manuscript.find(image) if layout in ("auto", "grid") else None
         if grid is not None:
             return self._read_grid(image, grid, name)
@@ -145,6 +162,32 @@ class Reader:
         cells = Cells(grid.rows, grid.columns, tuple(_box(grid.cells[place]) for place in order))
         height, width = image.shape[:2]
         return Page(name, width, height, "grid", direction, lines, cells)
+
+    def _read_lines(self, image: np.ndarray, name: str) -> Page:
+        recogniser = self._recogniser
+        found = free_page.read(image, self._finder, recogniser.logits, recogniser.size)
+        lengths = collections.Counter[str]()
+        for line in found:
+            lengths[line.direction] += len(line.characters)
+        direction = max(lengths, key=lengths.__getitem__, default="horizontal")
+        strips = [[(one.quad, recogniser.reading(one)) for one in line.characters] for line in found]
+        lines = _lines(strips, direction, [line.box for line in found])
+        height, width = image.shape[:2]
+        return Page(name, width, height, "lines", direction, lines)
+
+    def _read_line(self, image: np.ndarray, name: str) -> Page:
+        flat = manuscript.flatten(image)
+        found = lines_of.only_line(flat)
+        direction: manuscript.Direction = "horizontal"
+        lines: tuple[Line, ...] = ()
+        if found is not None:
+            quad, direction = found
+            recogniser = self._recogniser
+            (written,) = lines_of.read(flat, [quad], [direction], recogniser.logits, recogniser.size)
+            if written:
+                lines = _lines([[(one.quad, recogniser.reading(one)) for one in written]], direction, [quad])
+        height, width = image.shape[:2]
+        return Page(name, width, height, "line", direction, lines)
 
     def _read_character(self, image: np.ndarray, name: str) -> Page:
         box, views = single.views(image, self._recogniser.size)
@@ -188,31 +231,44 @@ class _Recogniser:
     ) -> None:
         self._session = session
         self.size = preset.size
-        self._characters = preset.characters
+        self.characters = preset.characters
         self._temperature = preset.temperature
         self._padded = padded
 
     def __call__(self, crops: np.ndarray) -> list[_Reading]:
         """Recognises crops, uint8 (N, size, size)."""
         if not self._padded:
-            return self._interpret(self._session.run({"image": crops[..., None]})["logits"])
-        readings: list[_Reading] = []
-        for start in range(0, len(crops), BATCH):
-            chunk = crops[start : start + BATCH]
-            size = BATCH if len(crops) > BATCH else len(chunk)
-            batch = np.full((size, *chunk.shape[1:], 1), 255, np.uint8)
-            batch[: len(chunk), :, :, 0] = chunk
-            logits = self._session.run({"image": batch})["logits"][: len(chunk)]
-            readings += self._interpret(logits)
-        return readings
+            return self._interpret(self.logits(crops))
+        chunks = [crops[start : start + BATCH] for start in range(0, len(crops), BATCH)]
+        return [
+            reading
+            for chunk in chunks
+            for reading in self._interpret(self.logits(chunk, BATCH if len(chunks) > 1 else len(chunk)))
+        ]
 
-    def _interpret(self, logits: np.ndarray) -> list[_Reading]:
-        if logits.shape[1] != len(self._characters):
+    def logits(self, crops: np.ndarray, size: int = 0) -> np.ndarray:
+        """What the network answers to crops, uint8 (N, size, size), in a batch of N, or more with empty ones.
+
+        Returns:
+            float32 (N, classes), divided by the temperature.
+        """
+        batch = np.full((max(size, len(crops)), *crops.shape[1:], 1), 255, np.uint8)
+        batch[: len(crops), :, :, 0] = crops
+        logits = self._session.run({"image": batch})["logits"][: len(crops)]
+        if logits.shape[1] != len(self.characters):
             raise runtime.ModelError(
                 f"{self._session.path}: the model must have a logit for each of the "
-                f"{len(self._characters)} classes. Received: {logits.shape[1]}."
+                f"{len(self.characters)} classes. Received: {logits.shape[1]}."
             )
-        odds = np.exp((logits - logits.max(1, keepdims=True)) / self._temperature)
+        return logits / np.float32(self._temperature)
+
+    def reading(self, written: lines_of.Written) -> _Reading:
+        """A character of a line."""
+        alternatives = tuple((self.characters[label], share) for label, share in written.alternatives)
+        return _Reading(False, alternatives[0][1], alternatives)
+
+    def _interpret(self, logits: np.ndarray) -> list[_Reading]:
+        odds = np.exp(logits - logits.max(1, keepdims=True))
         characters = odds[:, 1:]
         totals = characters.sum(1)
         best = np.argpartition(characters, -_ALTERNATIVES, axis=1)[:, -_ALTERNATIVES:]
@@ -222,7 +278,7 @@ class _Recogniser:
             # With a logit far below the blank's, every character may underflow to 0.
             shares = characters[index, ids] / max(totals[index], np.finfo(np.float32).tiny)
             alternatives = tuple(
-                (self._characters[identity + 1], float(share))
+                (self.characters[identity + 1], float(share))
                 for identity, share in zip(ids, shares, strict=True)
             )
             certainty = float(characters[index, ids[0]] / (totals[index] + odds[index, 0]))
@@ -255,11 +311,6 @@ def _check(layout: str) -> None:
         raise ValueError(
             f"`layout` must be one of {', '.join(map(repr, LAYOUTS))}. Received: layout={layout!r}."
         )
-    if layout in ("lines", "line"):
-        raise LayoutError(
-            f"layout {layout!r} cannot be read yet; "
-            "'grid' reads manuscript paper and 'char' a single character"
-        )
 
 
 def _decode(source: Source) -> np.ndarray:
@@ -279,8 +330,10 @@ def _name(source: Source) -> str:
     return os.fspath(source) if isinstance(source, str | os.PathLike) else ""
 
 
-def _lines(strips: list[list[tuple[np.ndarray, _Reading]]], direction: str) -> tuple[Line, ...]:
-    """Puts readings together as lines.
+def _lines(
+    strips: list[list[tuple[np.ndarray, _Reading]]], direction: str, boxes: Sequence[np.ndarray] = ()
+) -> tuple[Line, ...]:
+    """Puts readings together as lines; without `boxes`, a line reaches from its first character to its last.
 
     Punctuation takes its full-width form by its neighbours on the whole page, because a line may
     begin with a comma.
@@ -288,10 +341,12 @@ def _lines(strips: list[list[tuple[np.ndarray, _Reading]]], direction: str) -> t
     text = "".join(reading.alternatives[0][0] for strip in strips for _, reading in strip)
     wide = iter(charset.fullwidth(text))
     lines = []
-    for strip in strips:
+    for number, strip in enumerate(strips):
         characters = tuple(_character(quad, reading, next(wide)) for quad, reading in strip)
         first, last = strip[0][0], strip[-1][0]
-        if direction == "vertical":
+        if len(boxes):
+            corners = boxes[number]
+        elif direction == "vertical":
             corners = np.stack([first[0], first[1], last[2], last[3]])
         else:
             corners = np.stack([first[0], last[1], last[2], first[3]])

@@ -62,7 +62,7 @@ class PeerReader:
     """
 
     def __init__(self, peer: Peer, threads: int = 1) -> None:
-        folder = _folder(peer.package)
+        folder = package_folder(peer.package)
         try:
             import onnxruntime
         except ImportError:
@@ -86,7 +86,7 @@ class PeerReader:
         return np.asarray(self._session.run(None, {self._input: lines})[0])
 
 
-def _folder(package: str) -> Path:
+def package_folder(package: str) -> Path:
     found = importlib.util.find_spec(package)
     if found is None or not found.submodule_search_locations:
         raise ValueError(f"{package} is missing: `pip install 'hanzoo[compare]'`.")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from serving import cli, draw, runtime, single
+from serving import cli, draw, finder, runtime, single
 from serving.evaluate import Errors
 from tests import fakes
 from zoo import manuscript
@@ -122,10 +122,11 @@ def test_an_error_is_one_line_that_names_the_image_once(hanzoo):
     assert json.loads(output) == {"image": "two\nlines.png", "error": "there is no such file; check the path"}
 
 
-def test_layouts_to_come_say_so_for_each_image(hanzoo, character):
+def test_a_missing_model_of_a_layout_is_told_for_each_image(hanzoo, character, monkeypatch):
+    monkeypatch.setattr(finder, "MODEL", "dbnet_missing")
     status, output, errors = hanzoo("read", "--layout", "lines", character())
     assert (status, output) == (1, "")
-    assert errors.startswith("hanzoo: character.png: layout 'lines' cannot be read yet")
+    assert errors.startswith("hanzoo: character.png: layout 'lines' needs the model that finds lines")
 
 
 def test_an_error_no_one_foresaw_stops_one_image_only(hanzoo, character, monkeypatch):

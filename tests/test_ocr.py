@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import serving
-from serving import ocr, runtime, single
+from serving import finder, ocr, runtime, single
 from serving.images import ImageError
 from serving.ocr import LayoutError, Reader
 from tests import fakes
@@ -211,10 +211,10 @@ def test_grid_without_manuscript_paper_is_an_error(reader):
         reader.read(np.full((100, 100), 255, np.uint8), layout="grid")
 
 
-@pytest.mark.parametrize("layout", ["lines", "line"])
-def test_layouts_to_come_say_so(reader, layout):
-    with pytest.raises(LayoutError, match=f"'{layout}' cannot be read yet; 'grid' reads"):
-        reader.read(np.full((100, 100), 255, np.uint8), layout=layout)
+def test_lines_without_the_model_that_finds_them_are_an_error(reader, monkeypatch):
+    monkeypatch.setattr(finder, "MODEL", "dbnet_missing")
+    with pytest.raises(LayoutError, match="layout 'lines' needs the model that finds lines: No preset named"):
+        reader.read(np.full((100, 100), 255, np.uint8), layout="lines")
 
 
 def test_unknown_layout_is_an_error(reader):

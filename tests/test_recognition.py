@@ -4,12 +4,16 @@ import dataclasses
 import json
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+import zoo
 from tests import made_hands
 from training import fit, recognition
-from training.recipe import LineRecipe, from_json, to_json
+from training.recipe import LineRecipe, find, from_json, to_json
+from zoo import linenet
 
 TINY = LineRecipe(
     model="crnn",
@@ -23,6 +27,18 @@ TINY = LineRecipe(
     epochs=2,
     steps=3,
     batch_size=4,
+)
+
+SIZES = {"widths": (4, 4, 4, 4), "depths": (0, 0, 0, 0), "embedding": 4}
+STRIPS = LineRecipe(
+    model="linenet",
+    sizes={**SIZES, "context": (3,)},
+    hands=True,
+    widths=(128, 192),
+    validation_lines=3,
+    epochs=1,
+    steps=2,
+    batch_size=2,
 )
 
 
@@ -79,3 +95,73 @@ def test_a_recipe_is_written_without_paths(recipe: LineRecipe) -> None:
     assert "fonts" not in written
     assert "unseen_fonts" not in written
     assert from_json(written) == dataclasses.replace(recipe, fonts=(), unseen_fonts=(), data=Path("data"))
+
+
+def test_a_run_on_strips_leaves_error_rates_for_both_directions(recipe: LineRecipe, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("一二三十人口日月。\n", encoding="utf-8")
+    strips = dataclasses.replace(STRIPS, data=recipe.data, texts=(text,))
+    fit.fit(strips, tmp_path / "run")
+    result = json.loads((tmp_path / "run" / "result.json").read_text(encoding="utf-8"))
+    figures = result["validation"]
+    assert list(figures) == ["error_rate", "error_rate_horizontal", "error_rate_vertical"]
+    rates = sorted((figures["error_rate_horizontal"], figures["error_rate_vertical"]))
+    assert rates[0] <= figures["error_rate"] <= rates[1]
+    assert result["data"] == {"hands": ["a", "b"], "fonts": [], "unseen": ["c"]}
+    assert from_json(result["recipe"]).widths == [128, 192]
+    task = fit.task_of(tmp_path / "run", recipe.data)
+    assert task.evaluate(task.model).keys() == figures.keys()
+
+
+def test_validation_strips_are_written_by_hands_that_do_not_train(recipe: LineRecipe) -> None:
+    task = recognition.LineTask(dataclasses.replace(STRIPS, data=recipe.data))
+    assert [source.writer for source in task.unseen] == ["c"]
+    for images, labels in task.validation.values():
+        assert images.shape == (3, 64, 192, 1)
+        assert (labels[:, 0] > 0).all()
+    widths = {images.shape[2] for images, _ in task.batches(0, 6)}
+    assert widths == {128, 192}
+
+
+def test_a_reader_of_strips_starts_as_the_recogniser(recipe: LineRecipe, tmp_path: Path) -> None:
+    single = zoo.create("hanzinet", classes=4972, **SIZES)
+    zoo.save(single, tmp_path)
+    started = dataclasses.replace(STRIPS, data=recipe.data, recogniser=str(tmp_path))
+    model = recognition.LineTask(started).model
+    image = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 1), np.uint8)
+    # float32 sums in another order.
+    np.testing.assert_allclose(model(image)["logits"][:, 4], single(image)["logits"], rtol=1e-4, atol=1e-4)
+
+
+def test_strips_that_do_not_fit_are_named(recipe: LineRecipe) -> None:
+    strips = dataclasses.replace(STRIPS, data=recipe.data)
+    with pytest.raises(ValueError, match="`alphabet` has no place beside `widths`"):
+        dataclasses.replace(strips, alphabet="一二")
+    with pytest.raises(ValueError, match=r"must read strips of 64 pixels\. Received: height=32"):
+        recognition.LineTask(dataclasses.replace(strips, sizes={**STRIPS.sizes, "height": 32}))
+    with pytest.raises(ValueError, match="`widths` must hold multiples of 8"):
+        recognition.LineTask(dataclasses.replace(strips, widths=(100,)))
+
+
+def test_the_loss_is_that_of_ctc_over_all_classes() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.array([[1, 2, 2, 5, 1], [3, 3, 0, 0, 0], [7, 0, 0, 0, 0], [0, 0, 0, 0, 0]], np.int32)
+    logits = rng.normal(0, 3, (4, 12, 40)).astype(np.float32)
+    logits[1, ::3, 3] += 20  # Near certain: other classes have next to no share.
+    found, expected = [], []
+    for loss, into in ((recognition.ctc_loss, found), (keras.losses.CTC(reduction=None), expected)):
+        with tf.GradientTape() as tape:
+            watched = tf.constant(logits)
+            tape.watch(watched)
+            value = loss(tf.constant(labels), watched)
+        into += [np.asarray(value), np.asarray(tape.gradient(value, watched))]
+    # What the other classes have together is a difference of float32 sums near 1.
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found[1], expected[1], atol=1e-4)
+
+
+def test_the_recipe_of_the_bundled_reader_fits_the_bundled_recogniser() -> None:
+    recipe = find("line_s")
+    assert isinstance(recipe, LineRecipe)
+    model = zoo.create(recipe.model, classes=zoo.load(recipe.recogniser).output["logits"].shape[-1])
+    linenet.from_recogniser(model, zoo.load(recipe.recogniser))

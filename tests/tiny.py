@@ -24,6 +24,15 @@ READERS: dict[str, dict] = {
     "hanzinet_s": {"classes": 12},
     "crnn": {"classes": 12, "height": 16, "units": 8, "widths": (4, 8), "depth": 1},
     "crnn_vgg": {"classes": 12, "width": 64, "units": 8},
+    "linenet": {
+        "classes": 12,
+        "height": 16,
+        "widths": (8, 16, 16),
+        "depths": (0, 1, 0),
+        "embedding": 16,
+        "context": (3,),
+    },
+    "line_s": {"classes": 12},
     "ensemble": {
         "classes": 12,
         "size": 32,

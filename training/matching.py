@@ -65,7 +65,7 @@ def count(
         if index not in pairs and other not in pairs.values():
             pairs[index] = other
     counted = [
-        index in pairs or not any(_holds(quad, box.mean(0)) for quad in ignored)
+        index in pairs or not any(holds(quad, box.mean(0)) for quad in ignored)
         for index, box in enumerate(found)
     ]
     return Counts(len(pairs), sum(counted), len(true))
@@ -75,6 +75,7 @@ def _touch(first: np.ndarray, second: np.ndarray) -> bool:
     return bool((first.min(0) < second.max(0)).all() and (second.min(0) < first.max(0)).all())
 
 
-def _holds(quad: np.ndarray, point: np.ndarray) -> bool:
+def holds(quad: np.ndarray, point: np.ndarray) -> bool:
+    """Whether a point (2,) lies in a polygon, float (n, 2)."""
     x, y = point.tolist()
     return cv2.pointPolygonTest(np.asarray(quad, np.float32), (x, y), False) >= 0

@@ -133,15 +133,26 @@ class CharacterRecipe(SupervisedRecipe):
 class LineRecipe(SupervisedRecipe):
     """Trains a reader of lines that are composed of single characters as the run goes.
 
+    With `widths`, the lines are natural text and random characters on paper, photographed and straightened, as a
+    reader of pages meets them; without, random characters of an alphabet in a row.
+
     Attributes:
-        data: Folder with `hands/train/*.npz` and `hands/dev/*.npz`, one writer a file.
-        alphabet: The characters of the lines; empty for the whole charset.
+        data: Folder with `hands/train/*.npz` and `hands/dev/*.npz`, one writer a file, and, for strips,
+            `text/*.txt` or `text/*.txt.xz`.
+        alphabet: The characters of the lines; empty for the whole charset, as strips take it.
         hands: Whether the hands of `data` write lines too.
+        chinese_only: Hands of which only Chinese characters train, because their other labels are wrong.
         fonts: Font files that write; a folder stands for one font that is cut into slices.
         unseen_fonts: Font files that write validation lines only.
+        strokes: Folders of characters as strokes, see `training.strokes`.
+        stroke_writers: How many made-up writers write with these strokes, if there are any.
         shortest: Characters of the shortest line.
         longest: Characters of the longest line.
         growth: Steps in which lines and their alphabet grow from one character to their full size; 0 for none.
+        widths: Widths of strips in pixels, see `training.strips`; none for lines of an alphabet.
+        texts: Files of sentences for strips, one a line, in place of those of `data`; where there are none,
+            sentences are made of random characters.
+        recogniser: Preset of a recogniser of single characters whose weights a `zoo.linenet` starts with.
         validation_lines: Validation lines of each figure.
     """
 
@@ -149,12 +160,23 @@ class LineRecipe(SupervisedRecipe):
 
     alphabet: str = ""
     hands: bool = False
+    chinese_only: tuple[str, ...] = ()
     fonts: tuple[Path, ...] = ()
     unseen_fonts: tuple[Path, ...] = ()
+    strokes: tuple[Path, ...] = ()
+    stroke_writers: int = 20
     shortest: int = 8
     longest: int = 12
     growth: int = 0
+    widths: tuple[int, ...] = ()
+    texts: tuple[Path, ...] = ()
+    recogniser: str | None = None
     validation_lines: int = 200
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.widths and self.alphabet:
+            raise ValueError("`alphabet` has no place beside `widths`: strips show the whole charset.")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,32 +1,38 @@
 """The task of reading lines."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import ops
 from rapidfuzz.distance import Levenshtein
 
 import zoo
-from training import lines, optimizer, pictures, sources
+from training import glyphs, lines, optimizer, pictures, sources, strips, strokes, texts
 from training.recipe import LineRecipe
 from training.sources import Glyphs
-from zoo import charset, ctc
+from zoo import charset, ctc, linenet
+
+_BATCH = 32  # Lines of one prediction.
+_NEVER = -1e4  # Logarithm of the probability of a class that stands for none.
 
 
 class LineTask:
     """Reads lines that hands and fonts write, composed as the run goes.
 
-    The validation lines are other lines of the same hands and fonts, and lines of those that the
-    recipe holds out.
+    Lines of an alphabet are validated by other lines of the same hands and fonts, and by lines of those that the
+    recipe holds out; strips by those of the latter alone, horizontal and vertical ones apart.
 
     Args:
         recipe: What to train on what.
 
     Raises:
         ValueError: There are no hands and fonts, the alphabet repeats a character, a source lacks the
-            whole alphabet, or lines are longer than the network has steps.
+            whole alphabet, lines are longer than the network has steps, strips do not fit the network, or the
+            recogniser is not the network of one character.
     """
 
     goal: Literal["max", "min"] = "min"
@@ -36,28 +42,51 @@ class LineTask:
         self.skipped: list[str] = []
         ids = charset.encode(recipe.alphabet) if recipe.alphabet else range(1, len(charset.CHARACTERS))
         self.alphabet = tuple(ids)
-        hands = recipe.data / "hands" / "train"
-        self.train = sources.read_hands(hands) if recipe.hands else []
+        hands = recipe.data / "hands"
+        self.train = sources.read_hands(hands / "train", recipe.chinese_only) if recipe.hands else []
         self.train += [sources.read_font(font) for font in recipe.fonts]
+        drawn = [source for folder in recipe.strokes for source in strokes.read_strokes(folder)]
+        self.train += glyphs.made_up_writers(drawn, recipe.stroke_writers, recipe.seed)
         self.unseen = [sources.read_font(font) for font in recipe.unseen_fonts]
         if recipe.hands:
-            self.unseen += sources.read_hands(recipe.data / "hands" / "dev")
-        self.model = (
-            zoo.load(recipe.start)
-            if recipe.start
-            else zoo.create(recipe.model, classes=len(self.alphabet) + 1, **recipe.sizes)
-        )
+            self.unseen += sources.read_hands(hands / "dev")
+        self.model = self._build()
         classes = self.model.output["logits"].shape[-1]
         if classes != len(self.alphabet) + 1:
             raise ValueError(
                 "`alphabet` must be that of the model that the run starts from. "
                 f"Received: {len(self.alphabet)} characters for {classes} classes."
             )
+        self._sentences = self._read_texts() if recipe.widths else ()
         self._sampler = self._sample(self.train, recipe.batch_size, recipe.seed, recipe.growth)
         self._texts: list[tuple[str, str]] = []
 
-    def _sample(self, writers: list[Glyphs], count: int, seed: int, growth: int = 0) -> lines.LineSampler:
+    def _build(self) -> keras.Model:
         recipe = self.recipe
+        if recipe.start:
+            model = zoo.load(recipe.start)
+        else:
+            model = zoo.create(recipe.model, classes=len(self.alphabet) + 1, **recipe.sizes)
+            if recipe.recogniser is not None:
+                linenet.from_recogniser(model, zoo.load(recipe.recogniser))
+        if recipe.recogniser is not None:
+            linenet.keep_normalisation(model)
+        return model
+
+    def _read_texts(self) -> tuple[str, ...]:
+        height = self.model.input_shape[1]
+        if height != strips.HEIGHT:
+            raise ValueError(
+                f"`model` must read strips of {strips.HEIGHT} pixels. Received: height={height}."
+            )
+        files = self.recipe.texts or texts.of_folder(self.recipe.data)
+        return texts.read_texts(files) or texts.invented(self.train, self.recipe.seed)
+
+    def _sample(self, writers: list[Glyphs], count: int, seed: int, growth: int = 0) -> Any:
+        """What draws batches of `count` lines."""
+        recipe = self.recipe
+        if recipe.widths:
+            return self._strips(writers, count, seed, recipe.widths)
         return lines.LineSampler.of(
             writers,
             self.alphabet,
@@ -69,20 +98,32 @@ class LineTask:
             growth=growth,
         )
 
+    def _strips(
+        self, writers: list[Glyphs], count: int, seed: int, widths: Sequence[int], **share: float
+    ) -> strips.StripSampler:
+        return strips.StripSampler.of(self._sentences, writers, widths, count, seed, **share)
+
     @functools.cached_property
     def validation(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Pictures and labels that no step of the run draws, by the name of their figure."""
-        seed = self.recipe.seed + 1_000_003
-        drawn = {"error_rate": self._sample(self.train, self.recipe.validation_lines, seed)}
-        for number, writer in enumerate(self.unseen, 1):
-            sampler = self._sample([writer], self.recipe.validation_lines, seed + number)
-            drawn[f"error_rate_{writer.writer}"] = sampler
+        recipe, seed = self.recipe, self.recipe.seed + 1_000_003
+        count = recipe.validation_lines
+        if recipe.widths:
+            widths, writers = (max(recipe.widths),), self.unseen or self.train
+            drawn: dict[str, Any] = {
+                f"error_rate_{name}": self._strips(writers, count, seed, widths, vertical=share)
+                for name, share in (("horizontal", 0.0), ("vertical", 1.0))
+            }
+        else:
+            drawn = {"error_rate": self._sample(self.train, count, seed)}
+            for number, writer in enumerate(self.unseen, 1):
+                drawn[f"error_rate_{writer.writer}"] = self._sample([writer], count, seed + number)
         return {name: sampler.batch(0) for name, sampler in drawn.items()}
 
     def compile(self, model: keras.Model) -> None:
         model.compile(
             optimizer=optimizer.adamw(self.recipe),
-            loss={"logits": keras.losses.CTC()},
+            loss={"logits": ctc_loss},
             jit_compile=False,  # oneDNN is faster on a CPU.
         )
 
@@ -90,16 +131,18 @@ class LineTask:
         return lines.train_batches(self._sampler, first_step, steps)
 
     def evaluate(self, model: keras.Model) -> dict[str, float]:
-        figures = {}
-        self._texts = []
-        for name, (images, labels) in self.validation.items():
-            readings = [ctc.greedy(logits) for logits in logits_of(model, images)]
-            texts = [
+        read = {
+            name: [
                 (self._text(text), self._text(reading.ids))
-                for text, reading in zip(labels, readings, strict=True)
+                for text, reading in zip(labels, readings_of(model, images), strict=True)
             ]
-            figures[name] = character_error_rate(texts)
-            self._texts = self._texts or texts
+            for name, (images, labels) in self.validation.items()
+        }
+        self._texts = next(iter(read.values()))
+        figures = {name: character_error_rate(one) for name, one in read.items()}
+        if self.recipe.widths:
+            every = [text for one in read.values() for text in one]
+            figures = {"error_rate": character_error_rate(every)} | figures
         return figures
 
     def _text(self, labels: Any) -> str:
@@ -113,7 +156,7 @@ class LineTask:
         shown = {}
         wrong = [index for index, (written, read) in enumerate(self._texts) if written != read]
         if wrong:
-            mistakes = self.validation["error_rate"][0][wrong[:32], ..., 0]
+            mistakes = next(iter(self.validation.values()))[0][wrong[:32], ..., 0]
             shown["mistakes"] = pictures.contact_sheet(mistakes, columns=2)
         return shown
 
@@ -131,10 +174,41 @@ class LineTask:
         }
 
 
-def logits_of(model: keras.Model, images: np.ndarray, batch: int = 64) -> np.ndarray:
-    """The votes of all columns of lines: uint8 (n, height, width, 1) to float32 (n, steps, classes)."""
-    parts = [images[start : start + batch] for start in range(0, len(images), batch)]
-    return np.concatenate([np.asarray(model.predict_on_batch(part)["logits"]) for part in parts])
+def readings_of(model: keras.Model, images: np.ndarray) -> list[ctc.Reading]:
+    """What a line reader reads in pictures, uint8 (n, height, width, 1), by the best path."""
+    parts = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
+    readings: list[ctc.Reading] = []
+    for part in parts:
+        readings += ctc.read_batch(np.asarray(model.predict_on_batch(part)["logits"]))
+    return readings
+
+
+def ctc_loss(labels: Any, logits: Any) -> Any:
+    """The loss of `keras.losses.CTC`, for each line.
+
+    The classes that a line does not hold count as one, whose probability is what the others leave: among
+    thousands of classes this takes a ninth of the time.
+
+    Args:
+        labels: int (lines, longest), padded with the blank, 0, on the right.
+        logits: float (lines, steps, classes).
+
+    Returns:
+        float (lines,).
+    """
+    labels = ops.cast(labels, "int32")
+    same = ops.cast(labels[:, :, None] == labels[:, None, :], "int32")
+    # Each character goes by the first place at which the line has it; the blank stays 0.
+    names = ops.where(labels > 0, ops.cast(ops.argmax(same, axis=2), "int32") + 1, 0)
+    places = ops.arange(1, ops.shape(labels)[1] + 1, dtype="int32")
+    held = ops.pad(names == places, ((0, 0), (1, 0)), constant_values=True)
+    ids = ops.pad(labels, ((0, 0), (1, 0)))
+    votes = ops.take_along_axis(ops.log_softmax(logits), ids[:, None, :], axis=2)
+    votes = ops.where(held[:, None, :], votes, _NEVER)
+    others = ops.log(ops.maximum(1 - ops.sum(ops.exp(votes), axis=-1, keepdims=True), 1e-7))
+    lengths = ops.sum(ops.cast(labels > 0, "int32"), axis=1)
+    steps = ops.full_like(lengths, ops.shape(logits)[1])
+    return ops.ctc_loss(names, ops.concatenate([votes, others], axis=-1), lengths, steps, mask_index=0)
 
 
 def character_error_rate(texts: list[tuple[str, str]]) -> float:

@@ -25,6 +25,8 @@ MODELS = {
     "hanzinet_s": "zoo.hanzinet:hanzinet_s",
     "crnn": "zoo.crnn:crnn",
     "crnn_vgg": "zoo.crnn:crnn_vgg",
+    "linenet": "zoo.linenet:linenet",
+    "line_s": "zoo.linenet:line_s",
     "ensemble": "zoo.ensemble:ensemble",
     "craft": "zoo.craft:craft",
     "craft_s": "zoo.craft:craft_s",

@@ -11,6 +11,21 @@ _COMMON = (
 )
 
 RECIPES: dict[str, Recipe] = {
+    # The bundled line reader, from the bundled recogniser: an hour and a half on two cores. Pass --fonts and
+    # --strokes.
+    "line_s": LineRecipe(
+        model="line_s",
+        recogniser="hanzinet_m",
+        hands=True,
+        chinese_only=("w10",),  # Its sheet names signs and radicals by other rows.
+        widths=(256, 512, 768),
+        epochs=20,
+        steps=500,
+        batch_size=16,
+        learning_rate=1e-3,
+        ema=0.998,
+        validation_lines=100,
+    ),
     # Lines of 8 to 12 pen-font characters: proves that a CRNN learns, in twenty minutes on two cores.
     # Pass --fonts and --unseen-fonts. Without growth it never leaves the blank.
     "crnn_200": LineRecipe(

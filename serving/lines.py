@@ -1,0 +1,105 @@
+"""Lines on a picture, straightened and read."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from serving import segmentation
+from zoo import ctc, geometry, paper
+from zoo.manuscript import Direction
+
+THICKNESS = 72
+"""Of a straightened line in pixels: a character is about as large as in the cells that the recogniser learnt."""
+
+_MARGIN = 0.1  # Around a line, in shares of its thickness: strokes reach beyond the box that is found.
+_PATCH = 12  # Side in pixels of what tells the grain of the paper: small enough to fit between characters.
+_INK = 128  # A flattened page has paper at about 255 and ink towards 0.
+_SPECK = 1 / 500  # Ink that is smaller than this share of the largest stroke does not tell where a line is.
+
+
+class Written(NamedTuple):
+    """A character of a line.
+
+    Attributes:
+        quad: Corners of its ink, clockwise from the top left of the text, float32 (4, 2), in pixels of the page.
+        alternatives: The best classes with their probabilities among all characters.
+    """
+
+    quad: np.ndarray
+    alternatives: tuple[tuple[int, float], ...]
+
+
+def only_line(flat: np.ndarray) -> tuple[np.ndarray, Direction] | None:
+    """The line of a picture that shows one: the upright box around its ink, and its direction.
+
+    Args:
+        flat: uint8 (H, W), from `zoo.manuscript.flatten`.
+
+    Returns:
+        The corners, float32 (4, 2), clockwise from the top left, and "vertical" where the ink is higher than
+        wide; None where there is no ink.
+    """
+    count, _, figures, _ = cv2.connectedComponentsWithStats((flat < _INK).astype(np.uint8), connectivity=8)
+    if count == 1:
+        return None
+    areas = figures[1:, cv2.CC_STAT_AREA]
+    strokes = figures[1:][areas >= _SPECK * areas.max()]
+    left, top, wide, high = (strokes[:, column] for column in range(4))
+    x, y, right, bottom = left.min(), top.min(), (left + wide).max() - 1, (top + high).max() - 1
+    # A line of dashes has no height.
+    thickness = max(1, min(right - x, bottom - y), round(0.25 * min(flat.shape)))
+    missing = np.maximum(0, thickness - np.array([right - x, bottom - y])) / 2
+    x, y, right, bottom = x - missing[0], y - missing[1], right + missing[0], bottom + missing[1]
+    quad = np.array([[x, y], [right, y], [right, bottom], [x, bottom]], np.float32)
+    return quad, "vertical" if bottom - y > right - x else "horizontal"
+
+
+def read(
+    flat: np.ndarray,
+    quads: Sequence[np.ndarray],
+    directions: Sequence[Direction],
+    recogniser: segmentation.Recogniser,
+    size: int,
+    bigram: ctc.Bigram | None = None,
+) -> list[list[Written]]:
+    """Reads lines character by character.
+
+    Args:
+        flat: The page, uint8 (H, W), from `zoo.manuscript.flatten`.
+        quads: Corners of the lines, clockwise from the top left of the text, float (4, 2) each.
+        directions: How the characters of each line follow each other.
+        recogniser: Reads cells, see `segmentation.Recogniser`.
+        size: Side of a cell in pixels.
+        bigram: Tells how likely a character follows another.
+
+    Returns:
+        The characters of each line in the order of the text.
+    """
+    cut = [
+        geometry.straighten(flat, quad, THICKNESS, direction == "vertical", _MARGIN)
+        for quad, direction in zip(quads, directions, strict=True)
+    ]
+    grain = paper.grain(np.concatenate([_patches(image) for image, _ in cut])) if cut else 0.0
+    strips = [
+        segmentation.Strip(paper.whiten(image, grain), direction)
+        for (image, _), direction in zip(cut, directions, strict=True)
+    ]
+    return [
+        [Written(_on_page(segment.quad, matrix), segment.alternatives) for segment in segments]
+        for segments, (_, matrix) in zip(
+            segmentation.read_lines(strips, recogniser, size, bigram), cut, strict=True
+        )
+    ]
+
+
+def _patches(strip: np.ndarray) -> np.ndarray:
+    """Small squares of a strip, uint8 (n, 12, 12)."""
+    rows, columns = (side // _PATCH for side in strip.shape)
+    whole = strip[: rows * _PATCH, : columns * _PATCH].reshape(rows, _PATCH, columns, _PATCH)
+    return whole.swapaxes(1, 2).reshape(-1, _PATCH, _PATCH)
+
+
+def _on_page(quad: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    return cv2.perspectiveTransform(quad[None].astype(np.float32), np.linalg.inv(matrix))[0]

@@ -1,0 +1,608 @@
+"""Reads a line character by character: ink is cut into parts, and the best run of parts makes the text.
+
+A line is cut where it may be cut, rather too often than too seldom. Runs of neighbouring parts are candidates
+for a character; each is laid into a cell of its own and read as a cell of manuscript paper is. The best path
+covers all parts with candidates. It follows what the recogniser is sure of, the lengths and gaps of candidates,
+and, where there is one, how likely a character follows another. What a candidate scores counts by its length, so
+that one wide character and two narrow ones that share its ink compare fairly.
+
+numpy and OpenCV only.
+
+References:
+    Casey and Lecolinet 1996, segmentation led by recognition, https://doi.org/10.1109/34.506792
+    Wang, Yin and Liu 2012, handwritten Chinese lines in this way, https://doi.org/10.1109/TPAMI.2011.264
+"""
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from zoo import charset, ctc, geometry, kinds
+from zoo.manuscript import Direction
+
+WEIGHT = 0.15
+"""What log P(next | previous) of a bigram counts beside the recogniser."""
+
+BATCH = 64
+"""Candidates that are recognised at once, at most."""
+
+Recogniser = Callable[[np.ndarray], np.ndarray]
+"""From cells, uint8 (n, size, size), n at most `BATCH`, to logits, float (n, classes), divided by the temperature
+that calibrates them; class 0 is the empty cell."""
+
+# Lengths are in em, the side of the square of an ordinary character, scores in nats, unless something else is
+# said. All were chosen on lines that the writers of the training set wrote.
+_MARGIN = 0.06  # Around a candidate, as around a cell.
+_ALTERNATIVES = 5  # Characters that are looked at for each candidate.
+
+# What is written.
+_STROKE = 0.25  # Shares of the contrast of ink: from this on it is a stroke,
+_CORE = 0.45  # if somewhere it is as dark as this;
+_RULE = 0.15  # printed rules may be fainter.
+_SPECK = 0.0006  # Smaller areas, in square em, are dirt.
+_BAND = 0.75  # How far from the middle of the line the middle of a stroke may be,
+_EDGE = 0.5  # and that of a stroke at the edge of the picture, which may belong to a neighbouring line.
+_TALL = 0.85  # Height of the ink of an ordinary character.
+
+# Parts.
+_OVERLAP = 0.5  # Strokes that share more of the shorter one's length are one part.
+_TOUCHING = 0.95  # A part that is this long may be two characters,
+_THIN = 0.22  # and be cut where no more ink than this is crossed,
+_APART = 0.2  # so far from its ends and from other cuts.
+_BAR = 4.0  # What is this long and cannot be cut is no writing.
+
+# Candidates.
+_PARTS = 5
+_LONGEST = 1.3
+_WIDEST = 0.5  # The widest gap within a character.
+
+# The best path.
+_EACH = 0.5  # For each character;
+_GAP = 2.0  # for each em of gaps within it;
+_LONG = 2.0  # for each share of its length that is more than that of an ordinary one;
+_NARROW = 1.0  # and for the share that a Chinese character lacks of ordinary room,
+_ROOM = 0.5  # which counts half of the gaps beside it up to this one,
+_SPACING = 0.3  # and is as long as the character and this.
+_BLANK = 0.9  # Probability of an empty cell from which on a candidate is dirt.
+_SURE = -0.3  # Log probability from which on a character tells how long the others are,
+_LEAST = 0.2  # and the least emphasis of a short one.
+_BEAM = 8  # Last characters of the paths that are followed, where a bigram tells them apart.
+
+
+@dataclasses.dataclass(frozen=True)
+class Strip:
+    """A straightened line.
+
+    Attributes:
+        image: uint8 (H, W), evenly lit, dark ink on white paper, as `zoo.manuscript.flatten` makes it.
+        direction: How its characters follow each other.
+        boxes: Where a detector sees characters, start and end of each along the line, float (n, 2), in pixels;
+            between them the line may be cut.
+    """
+
+    image: np.ndarray
+    direction: Direction = "horizontal"
+    boxes: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Segment:
+    """A character of a line.
+
+    Attributes:
+        quad: Corners of the box around its ink, clockwise from the top left, float32 (4, 2), in pixels of the
+            strip.
+        alternatives: Classes and their probabilities among the characters, the one that was read first.
+    """
+
+    quad: np.ndarray
+    alternatives: tuple[tuple[int, float], ...]
+
+
+class _Answers(NamedTuple):
+    """What the recogniser says of candidates.
+
+    Attributes:
+        classes: The most probable characters, the best first, int (n, k).
+        scores: Their log probabilities, float (n, k).
+        blank: Log probability of the empty cell, float (n,).
+    """
+
+    classes: np.ndarray
+    scores: np.ndarray
+    blank: np.ndarray
+
+
+def read_lines(
+    strips: Sequence[Strip],
+    recogniser: Recogniser,
+    size: int,
+    bigram: ctc.Bigram | None = None,
+    weight: float = WEIGHT,
+) -> list[list[Segment]]:
+    """Reads lines of text.
+
+    Args:
+        strips: The lines, each of any size.
+        recogniser: Reads cells.
+        size: Side of a cell in pixels.
+        bigram: Tells how likely a character follows another.
+        weight: What the bigram counts beside the recogniser.
+
+    Returns:
+        The characters of each line, in the order of the text; none for a line without ink.
+
+    Raises:
+        ValueError: The image of a strip is no uint8 (H, W) with pixels.
+    """
+    for strip in strips:
+        image = strip.image
+        if image.ndim != 2 or image.dtype != np.uint8 or not image.size:
+            raise ValueError(
+                f"`image` of a strip must be uint8 (H, W) with pixels. Received: {image.dtype} {image.shape}."
+            )
+    lattices = [_Lattice(strip) for strip in strips]
+    crops = itertools.chain.from_iterable(lattice.crops(size) for lattice in lattices)
+    answers = _recognised(crops, recogniser)
+    stops = np.cumsum([0, *(len(lattice.candidates) for lattice in lattices)]).tolist()
+    return [
+        lattice.read(_Answers(*(field[start:stop] for field in answers)), bigram, weight)
+        for lattice, (start, stop) in zip(lattices, itertools.pairwise(stops), strict=True)
+    ]
+
+
+def _recognised(crops: Iterable[np.ndarray], recogniser: Recogniser) -> _Answers:
+    """What the recogniser says of cells, uint8 (size, size) each; only a batch of them is held at a time."""
+    remaining = iter(crops)
+    answers = []
+    while batch := list(itertools.islice(remaining, BATCH)):
+        scores = ctc.log_softmax(recogniser(np.stack(batch)))
+        count = min(_ALTERNATIVES, scores.shape[1] - 1)
+        classes = np.argpartition(scores[:, 1:], -count, axis=1)[:, -count:] + 1
+        order = np.argsort(-np.take_along_axis(scores, classes, 1), axis=1, kind="stable")
+        classes = np.take_along_axis(classes, order, 1)
+        answers.append(_Answers(classes, np.take_along_axis(scores, classes, 1), scores[:, ctc.BLANK]))
+    if not answers:
+        return _Answers(np.empty((0, 1), int), np.empty((0, 1)), np.empty(0))
+    return _Answers(*map(np.concatenate, zip(*answers, strict=True)))
+
+
+class _Lattice:
+    """The candidates of a line.
+
+    Attributes:
+        candidates: First part and the one after the last of each, int (n, 2).
+    """
+
+    def __init__(self, strip: Strip) -> None:
+        self._vertical = strip.direction == "vertical"
+        self._grey = _without_rules(np.ascontiguousarray(strip.image.T if self._vertical else strip.image))
+        self._owner, self._course = _parts(self._grey, strip.boxes)
+        bounds = _bounds(self._owner)
+        count = len(bounds)
+        # Parts may overlap: a gap lies between all that is before and all that is after, and may be
+        # negative.
+        reached = np.maximum.accumulate(bounds[:, 1, 0])
+        coming = np.minimum.accumulate(bounds[::-1, 0, 0])[::-1]
+        self._gaps = np.full(count + 1, np.inf)
+        self._gaps[1:-1] = (coming[1:] - reached[:-1]) / self._course.em
+        runs, boxes = [], []
+        for first in range(count):
+            for stop in range(first + 1, min(first + _PARTS, count) + 1):
+                low, high = bounds[first:stop, 0].min(0), bounds[first:stop, 1].max(0)
+                wide = high[0] - low[0] > _LONGEST * self._course.em or self._gaps[stop - 1] > _WIDEST
+                if stop > first + 1 and wide:
+                    break
+                runs.append((first, stop))
+                boxes.append((low, high))
+        self.candidates = np.array(runs, int).reshape(-1, 2)
+        # The low and the high corner of each, along and across.
+        self._boxes = np.array(boxes, float).reshape(-1, 2, 2)
+
+    def crops(self, size: int) -> Iterator[np.ndarray]:
+        """The candidates in cells of their own, uint8 (size, size) each."""
+        em = self._course.em
+        pad = round(_LONGEST * em)
+        grey = cv2.copyMakeBorder(self._grey, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=255)
+        owner = cv2.copyMakeBorder(self._owner, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=-1)
+        owner = _nearest(np.asarray(owner))
+        for (first, stop), (low, high) in zip(self.candidates, self._boxes, strict=True):
+            side = max(em, 1.05 * (high - low).max())
+            middle = (low + high) / 2
+            # A mark keeps its place in the line; the ink of a tall character is brought to the middle.
+            place = max(0.0, 1 - (high - low)[1] / (0.9 * _TALL * em))
+            middle[1] += place * (self._course.middle(middle[0]) - middle[1])
+            reach = side * (0.5 + _MARGIN) + 2
+            left = max(0, int(middle[0] - reach) + pad)
+            window = slice(left, int(middle[0] + reach) + pad + 1)
+            alone = grey[:, window].copy()
+            alone[(owner[:, window] < first) | (owner[:, window] >= stop)] = 255
+            corners = middle + np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * side / 2
+            quad = corners + np.array([pad - left, pad]) - 0.5
+            crop = geometry.rectify(alone, quad[None], size, _MARGIN)[0]
+            yield crop.T if self._vertical else crop
+
+    def read(self, answers: _Answers, bigram: ctc.Bigram | None, weight: float) -> list[Segment]:
+        """The characters of the best path.
+
+        Args:
+            answers: To the candidates.
+            bigram: As of `read_lines`.
+            weight: As of `read_lines`.
+        """
+        lengths = (self._boxes[:, 1, 0] - self._boxes[:, 0, 0]) / self._course.em
+        chinese = _chinese()[np.minimum(answers.classes[:, 0], len(_chinese()) - 1)]
+        typical = _TALL
+        path: list[tuple[int, int]] = []
+        for model in (None, bigram):
+            costs = self._costs(lengths, typical, chinese)
+            emphasis = np.maximum(lengths / typical, _LEAST)
+            path = _best_path(self.candidates, answers, emphasis, costs, model, weight)
+            # What the first round is sure of tells how long the characters of this line are.
+            sure = [lengths[one] for one, _ in path if chinese[one] and answers.scores[one, 0] > _SURE]
+            typical = float(np.median(sure)) if len(sure) > 2 else _TALL
+        return [self._segment(candidate, choice, answers) for candidate, choice in path]
+
+    def _costs(self, lengths: np.ndarray, typical: float, chinese: np.ndarray) -> np.ndarray:
+        """What the geometry of each candidate costs, (n,).
+
+        Args:
+            lengths: Of the candidates, (n,).
+            typical: Length of an ordinary character of this line.
+            chinese: Whether each is read as a Chinese character, (n,).
+        """
+        starts, stops = self.candidates.T
+        blanks = np.concatenate([[0, 0], np.cumsum(np.clip(self._gaps[1:-1], 0, None))])
+        inside = blanks[stops] - blanks[starts + 1]
+        beside = np.minimum(self._gaps, _ROOM) / 2
+        room = lengths + beside[starts] + beside[stops]
+        narrow = np.where(chinese, np.maximum(1 - room / (typical + _SPACING), 0), 0)
+        long = np.maximum(lengths / typical - 1, 0)
+        return np.asarray(_EACH + _GAP * inside + _LONG * long + _NARROW * narrow)
+
+    def _segment(self, candidate: int, choice: int, answers: _Answers) -> Segment:
+        low, high = self._boxes[candidate]
+        if self._vertical:
+            low, high = low[::-1], high[::-1]
+        # The corners are the edges of pixels, whose middles have whole numbers.
+        (left, top), (right, bottom) = low - 0.5, high - 0.5
+        quad = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)
+        classes = answers.classes[candidate].tolist()
+        # Among the characters, without the empty cell.
+        shares = np.exp(answers.scores[candidate]) / max(-np.expm1(answers.blank[candidate]), 1e-300)
+        order = [choice, *(other for other in range(len(classes)) if other != choice)]
+        alternatives = tuple((classes[index], min(float(shares[index]), 1.0)) for index in order)
+        return Segment(quad, alternatives)
+
+
+@functools.cache
+def _chinese() -> np.ndarray:
+    """Whether each class is a Chinese character, bool; the last place is for all that a training added."""
+    known = [kinds.kind(character) == "Chinese" for character in charset.CHARACTERS[1:]]
+    return np.array([False, *known, True])
+
+
+class _Path(NamedTuple):
+    """The best way to a place between parts that ends in one character.
+
+    Attributes:
+        score: Of the way.
+        last: Class of its last character.
+        step: The last candidate, and which of its answers; None at the start and for dirt.
+        before: The way to the candidate.
+    """
+
+    score: float
+    last: int
+    step: tuple[int, int] | None = None
+    before: "_Path | None" = None
+
+
+def _best_path(
+    candidates: np.ndarray,
+    answers: _Answers,
+    emphasis: np.ndarray,
+    costs: np.ndarray,
+    bigram: ctc.Bigram | None,
+    weight: float,
+) -> list[tuple[int, int]]:
+    """The best run of candidates that covers all parts.
+
+    Args:
+        candidates: First part and the one after the last of each, (n, 2).
+        answers: To the candidates.
+        emphasis: What the recogniser's answer to each counts, (n,).
+        costs: Of each, (n,).
+        bigram: As of `read_lines`.
+        weight: As of `read_lines`.
+
+    Returns:
+        Candidates and which of their answers, without the dirt.
+    """
+    count = 1 if bigram is None else answers.classes.shape[1]
+
+    def longer(path: _Path, one: int) -> Iterator[_Path]:
+        """The path with one more candidate."""
+        if answers.blank[one] > np.log(_BLANK):
+            score = path.score + emphasis[one] * answers.blank[one] - costs[one]
+            yield _Path(score, path.last, None, path)
+            return
+        classes, scores = answers.classes[one, :count], answers.scores[one, :count]
+        if bigram is not None:
+            scores = scores + weight * _expected(bigram, path.last, classes)
+        totals = path.score + emphasis[one] * scores - costs[one]
+        for choice, (total, label) in enumerate(zip(totals.tolist(), classes.tolist(), strict=True)):
+            yield _Path(total, ctc.BLANK if bigram is None else label, (one, choice), path)
+
+    ending: list[list[int]] = [[] for _ in range(int(candidates.max(initial=0)) + 1)]
+    for one, stop in enumerate(candidates[:, 1].tolist()):
+        ending[stop].append(one)
+    paths = [[_Path(0.0, ctc.BLANK)]]
+    for ones in ending[1:]:
+        best: dict[int, _Path] = {}
+        for one in ones:
+            for before in paths[candidates[one, 0]]:
+                for path in longer(before, one):
+                    if path.last not in best or path.score > best[path.last].score:
+                        best[path.last] = path
+        paths.append(sorted(best.values(), key=lambda path: -path.score)[:_BEAM])
+    steps = []
+    way: _Path | None = paths[-1][0]
+    while way is not None:
+        if way.step is not None:
+            steps.append(way.step)
+        way = way.before
+    return steps[::-1]
+
+
+def _expected(bigram: ctc.Bigram, last: int, classes: np.ndarray) -> np.ndarray:
+    """Log probability of each next character; one that the bigram does not know is as likely as any."""
+    known = classes < bigram.classes
+    last = last if last < bigram.classes else ctc.BLANK
+    expected = np.full(len(classes), -np.log(bigram.classes))
+    expected[known] = bigram.log_probability(last, classes[known])
+    return expected
+
+
+class _Course:
+    """Where the middle of a line runs, and how large its characters are.
+
+    Args:
+        ink: bool (H, W).
+
+    Attributes:
+        em: Side of the square of an ordinary character, in pixels.
+    """
+
+    def __init__(self, ink: np.ndarray) -> None:
+        height, width = ink.shape
+        reach = max(2, round(0.35 * height))  # Half a window: most windows see a whole character.
+        filled = ink.any(0)
+        tops = np.where(filled, ink.argmax(0), height)
+        bottoms = np.where(filled, height - ink[::-1].argmax(0), 0)
+        starts = range(0, max(1, width - reach), reach)
+        low = np.array([tops[start : start + 2 * reach].min() for start in starts])
+        high = np.array([bottoms[start : start + 2 * reach].max() for start in starts])
+        tall = high - low
+        chosen = tall >= max(1, 0.6 * np.percentile(tall, 80))  # Others show marks, or nothing.
+        if not chosen.any():
+            self.em, self._places, self._middles = float(height), np.zeros(1), np.array([height / 2])
+            return
+        # The picture shows one line, so its height bounds the em, and stands for it where only marks are seen.
+        em = float(np.median(tall[chosen])) / _TALL
+        self.em = float(np.clip(em, 0.55 * height, 1.1 * height)) if em > 0.4 * height else 0.9 * height
+        self._places = np.array(starts)[chosen] + reach
+        middles = np.pad((low + high)[chosen] / 2, 2, "edge")
+        self._middles = np.median(np.lib.stride_tricks.sliding_window_view(middles, 5), axis=1)
+
+    def middle(self, along: float | np.ndarray) -> np.ndarray:
+        """Where the middle of the line is at places along it, in pixels."""
+        return np.asarray(np.interp(along, self._places, self._middles))
+
+
+def _levels(grey: np.ndarray) -> tuple[float, float, float]:
+    """The lightest grey of strokes, of the core of strokes, and of rules; all are darker than the grain of paper."""
+    # The middle of what is light, because bold ink may cover more than half of a line.
+    light = grey[grey > cv2.threshold(grey, 0, 255, cv2.THRESH_OTSU)[0]]
+    paper = float(np.median(light)) if light.size else 255.0
+    lighter = light[light > paper] - paper
+    grain = 1.5 * float(np.median(lighter)) if lighter.size > 0.1 * grey.size else 0.0
+    ink = max(1.0, paper - float(np.percentile(grey, 3)))
+    stroke, core, rule = (
+        paper - max(share * ink, factor * grain, least)
+        for share, factor, least in ((_STROKE, 3, 10), (_CORE, 4.5, 20), (_RULE, 2, 8))
+    )
+    return stroke, core, rule
+
+
+def _without_rules(grey: np.ndarray) -> np.ndarray:
+    """Paints printed rules with paper, along the line and, on squared paper, across it."""
+    height, width = grey.shape
+    stroke, _, faint = _levels(grey)
+    dark = (grey < faint).astype(np.uint8)
+    thickness = max(3, round(0.12 * height))
+    # A short picture may show a single stroke.
+    along = _rules(dark, min(2.2 * height, max(0.9 * width, 1.3 * height)), thickness)
+    across = _rules(np.ascontiguousarray(dark.T), 0.97 * height, thickness).T
+    # A few strokes may be as high as the picture.
+    if cv2.connectedComponents(np.ascontiguousarray(across))[0] - 1 < max(3, 0.3 * width / height):
+        across = np.zeros_like(across)
+    strokes = ((grey < stroke) & (along + across == 0)).astype(np.uint8)
+    for rules, step in ((along, (2, 1)), (across, (1, 2))):
+        if rules.any():
+            grey = np.where((rules > 0) & ~_crossed(rules, strokes, step, thickness), np.uint8(255), grey)
+    return grey
+
+
+def _crossed(rules: np.ndarray, strokes: np.ndarray, step: tuple[int, int], thickness: int) -> np.ndarray:
+    """Where strokes cross rules: they are seen on both sides.
+
+    Args:
+        rules: uint8 (H, W), 1 on rules.
+        strokes: uint8 (H, W), 1 on strokes beside them.
+        step: Rows and columns of two pixels across the rules.
+        thickness: The largest of a rule.
+
+    Returns:
+        bool (H, W).
+    """
+    reached = []
+    for anchor in ((0, 0), (step[1] - 1, step[0] - 1)):
+        side = strokes
+        for _ in range(thickness + 2):  # A rule is shown with a pixel on both sides.
+            side = cv2.dilate(side, np.ones(step, np.uint8), anchor=anchor) & (rules | strokes)
+        reached.append(side > 0)
+    return np.asarray(reached[0] & reached[1])
+
+
+def _rules(dark: np.ndarray, length: float, thickness: int) -> np.ndarray:
+    """Thin lines along the rows.
+
+    Args:
+        dark: uint8 (H, W), 1 where it is dark.
+        length: The least length of a line in pixels.
+        thickness: The largest.
+
+    Returns:
+        uint8 (H, W), 1 on lines and next to them.
+    """
+    closed = cv2.morphologyEx(dark, cv2.MORPH_CLOSE, np.ones((1, 5), np.uint8))
+    # Shorter runs than the whole line, because no line follows the rows to the pixel.
+    runs = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((1, max(3, round(length / 3))), np.uint8))
+    # With paper around: what is outside the picture must not make a line thick.
+    framed = cv2.copyMakeBorder(runs, thickness, thickness, 0, 0, cv2.BORDER_CONSTANT, value=0)
+    thick = cv2.morphologyEx(framed, cv2.MORPH_OPEN, np.ones((thickness + 1, 1), np.uint8))
+    lines = cv2.dilate(cv2.subtract(framed, thick)[thickness:-thickness], np.ones((3, 3), np.uint8))
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(lines, connectivity=8)
+    long = statistics[:, cv2.CC_STAT_WIDTH] >= length
+    long[0] = False
+    return np.asarray(long[labels], np.uint8)
+
+
+def _parts(grey: np.ndarray, boxes: np.ndarray | None) -> tuple[np.ndarray, _Course]:
+    """Groups the strokes of a line.
+
+    Args:
+        grey: uint8 (H, W), the line from left to right, without rules.
+        boxes: As of `Strip`.
+
+    Returns:
+        The part of each pixel, int32 (H, W), from 0 on from left to right, -1 for paper and dirt; and the
+        course of the line.
+    """
+    stroke, core, _ = _levels(grey)
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(
+        (grey < stroke).astype(np.uint8), connectivity=8
+    )
+    strong = np.zeros(len(statistics), bool)
+    strong[labels[grey < core]] = True
+    course = _Course(strong[labels])
+    em, height = course.em, len(grey)
+    left, top, width, tall, area = statistics.T
+    off = np.abs(top + tall / 2 - course.middle(left + width / 2)) / em
+    cut = (top <= 0) | (top + tall >= height)
+    written = strong & (area >= max(3.0, _SPECK * em**2)) & (off < np.where(cut, _EDGE, _BAND))
+    owner = np.full(grey.shape, -1, np.int32)
+    part = 0
+    groups = _grouped(left, left + width, np.flatnonzero(written))
+    group_of = np.full(len(statistics), -1)
+    for group, (_, _, members) in enumerate(groups):
+        group_of[members] = group
+    for group, (start, stop, _) in enumerate(groups):
+        strokes = group_of[labels[:, start:stop]] == group
+        places = _cuts(strokes, em, [] if boxes is None else _between(boxes) - start)
+        for low, high in itertools.pairwise([0, *places, stop - start]):
+            inside = strokes[:, low:high]
+            if inside.any() and high - low < _BAR * em:
+                owner[:, start + low : start + high][inside] = part
+                part += 1
+    return owner, course
+
+
+def _grouped(starts: np.ndarray, stops: np.ndarray, strokes: np.ndarray) -> list[tuple[int, int, list[int]]]:
+    """Joins strokes that lie over one another along the line.
+
+    Args:
+        starts: Of all strokes, (n,).
+        stops: Of all strokes, (n,).
+        strokes: Which of them count.
+
+    Returns:
+        Start, stop and strokes of each group, in the order of their middles.
+    """
+    groups = [(int(starts[stroke]), int(stops[stroke]), [stroke]) for stroke in strokes.tolist()]
+    before = -1
+    while len(groups) != before:  # A group that has grown may lie over another one.
+        before = len(groups)
+        joined: list[tuple[int, int, list[int]]] = []
+        for start, stop, members in sorted(groups, key=lambda group: group[0] + group[1]):
+            if joined:
+                first, last, others = joined[-1]
+                if min(last, stop) - max(first, start) > _OVERLAP * min(last - first, stop - start):
+                    joined[-1] = (min(first, start), max(last, stop), others + members)
+                    continue
+            joined.append((start, stop, members))
+        groups = joined
+    return groups
+
+
+def _between(boxes: np.ndarray) -> np.ndarray:
+    """The middles between neighbouring boxes, (n - 1,)."""
+    ordered = boxes[np.argsort(boxes.sum(1), kind="stable")]
+    return np.asarray((ordered[:-1, 1] + ordered[1:, 0]) / 2)
+
+
+def _cuts(strokes: np.ndarray, em: float, wanted: Sequence[float] | np.ndarray) -> list[int]:
+    """Columns at which a part may be cut, ascending.
+
+    Args:
+        strokes: bool (H, w), the part.
+        em: In pixels.
+        wanted: Further columns, where a detector sees the ends of characters.
+    """
+    width = strokes.shape[1]
+    apart = round(_APART * em)
+    free = np.zeros(width, bool)  # Where another cut may lie.
+    free[apart + 1 : width - apart] = True
+    cuts = [round(column) for column in wanted if apart / 2 < column < width - apart / 2]
+    for cut in cuts:
+        free[max(0, cut - apart) : cut + apart + 1] = False
+    if width >= _TOUCHING * em:
+        reach = max(1, round(0.04 * em))
+        ink = cv2.blur(strokes.sum(0, dtype=np.float32)[None], (2 * reach + 1, 1))[0]
+        lowest = cv2.erode(ink[None], np.ones((1, 2 * reach + 1), np.uint8))[0]
+        thin = np.flatnonzero((ink <= lowest) & (ink <= _THIN * em))
+        for column in thin[np.argsort(ink[thin], kind="stable")].tolist():
+            if free[column]:
+                cuts.append(column)
+                free[max(0, column - apart) : column + apart + 1] = False
+    return sorted(cuts)
+
+
+def _bounds(owner: np.ndarray) -> np.ndarray:
+    """The low and the high corner of each part, along and across, the high one excluded, float (n, 2, 2)."""
+    rows, columns = np.nonzero(owner >= 0)
+    parts = owner[rows, columns]
+    count = int(parts.max(initial=-1)) + 1
+    bounds = np.empty((count, 2, 2))
+    bounds[:, 0], bounds[:, 1] = np.inf, -np.inf
+    for axis, places in enumerate((columns, rows)):
+        np.minimum.at(bounds[:, 0, axis], parts, places)
+        np.maximum.at(bounds[:, 1, axis], parts, places + 1)
+    return bounds
+
+
+def _nearest(owner: np.ndarray) -> np.ndarray:
+    """The part that is nearest to each pixel, so that the soft edges of strokes go with them."""
+    if (owner < 0).all():
+        return owner
+    paper = (owner < 0).astype(np.uint8)
+    _, labels = cv2.distanceTransformWithLabels(paper, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    parts = np.full(int(labels.max()) + 1, -1, owner.dtype)
+    parts[labels[paper == 0]] = owner[paper == 0]
+    return parts[labels]

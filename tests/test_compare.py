@@ -1,0 +1,112 @@
+"""Readers side by side. A made-up Tesseract stands for all of them: a program in a process of its own."""
+
+import json
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from serving import compare
+
+TABLE = (
+    "level\tpage_num\tblock_num\tpar_num\tline_num\tword_num\tleft\ttop\twidth\theight\tconf\ttext\n"
+    "4\t1\t1\t1\t1\t0\t10\t10\t80\t20\t-1\t\n"
+    "5\t1\t1\t1\t1\t1\t10\t12\t40\t18\t90\t一二\n"
+    "5\t1\t1\t1\t1\t2\t50\t10\t40\t20\t90\t三\n"
+    "5\t1\t1\t1\t2\t1\t10\t50\t80\t20\t90\t四\n"
+)
+
+
+@pytest.fixture
+def tesseract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program of this name that finds the same two lines on every page."""
+    (tmp_path / "table.tsv").write_text(TABLE, encoding="utf-8")
+    (tmp_path / "chi_tra.traineddata").write_bytes(bytes(1000))
+    program = tmp_path / "bin" / "tesseract"
+    program.parent.mkdir()
+    program.write_text(
+        "#!/bin/sh\n"
+        'case "$1" in\n'
+        f"--list-langs) echo 'List of available languages in \"{tmp_path}\" (1):'; echo chi_tra;;\n"
+        "--version) echo 'tesseract 9.8';;\n"
+        f"*) cat {tmp_path}/table.tsv;;\n"
+        "esac\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+
+
+def _quad(left: float, top: float, right: float, bottom: float) -> list[list[float]]:
+    return [[left, top], [right, top], [right, bottom], [left, bottom]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two pages; on the second a line counts for nothing, and the lines stand in another order."""
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    first = {"quad": _quad(10, 10, 90, 30), "text": "一二三"}
+    second = {"quad": _quad(10, 50, 90, 70), "text": "四五"}
+    truth = {
+        "a.png": {"level": "scan", "lines": [first, second]},
+        "b.png": {"level": "phone", "lines": [second, first]},
+        "c.png": {"level": "scan", "lines": [first], "ignore": [_quad(0, 45, 100, 80)]},
+    }
+    for name in truth:
+        cv2.imwrite(str(pages / name), np.full((100, 100, 3), 255, np.uint8))
+    (pages / "truth.json").write_text(json.dumps(truth), encoding="utf-8")
+    return pages
+
+
+@pytest.mark.usefixtures("tesseract")
+def test_a_reader_is_measured_in_a_process_of_its_own(folder: Path) -> None:
+    result = compare.compare(folder, ["Tesseract"])
+    (reader,) = result["readers"].values()
+    assert (reader["version"], reader["bytes"], result["pages"]) == ("9.8", 1000, 3)
+    assert 0 < reader["seconds"] < 30
+    assert 10 < reader["megabytes"] < 2000
+    # One of the eight characters of the scans is missing. On the photograph the lines are read in the wrong order:
+    # 一二三四 for 四五一二三.
+    assert reader["groups"]["scan"] == {"error_rate": 1 / 8, "error_rate_ordered": 1 / 8, "h_mean": 1.0}
+    assert reader["groups"]["phone"] == {"error_rate": 3 / 5, "error_rate_ordered": 1 / 5, "h_mean": 1.0}
+
+
+@pytest.mark.usefixtures("tesseract")
+def test_the_table_names_what_is_missing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    shown = compare.table(compare.compare(folder, ["Tesseract", "RapidOCR"]))
+    assert "| Tesseract |     9.8 |" in shown
+    assert "bar [0.125]" in shown
+    assert "Not measured: RapidOCR: rapidocr is missing: `pip install 'hanzoo[compare]'`." in shown
+
+
+@pytest.mark.usefixtures("tesseract")
+def test_a_reader_that_fails_says_why(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "table.tsv").unlink()
+    with pytest.raises(RuntimeError, match=r"(?s)Tesseract failed: .*table\.tsv: No such file"):
+        compare.compare(folder, ["Tesseract"])
+
+
+def test_an_unknown_reader_is_refused(folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"`names` must be of hanzoo, .* Received: Abbyy"):
+        compare.compare(folder, ["Abbyy"])
+
+
+def test_pages_without_lines_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="does not tell where the lines of pages are"):
+        compare.read_truth(tmp_path)
+
+
+def test_parts_of_a_line_follow_it() -> None:
+    """A column from above downwards, then a row from left to right."""
+    true = np.array([_quad(100, 0, 120, 200), _quad(0, 220, 90, 240)], np.float32)
+    parts = [
+        (_quad(50, 221, 90, 239), "d"),
+        (_quad(200, 300, 220, 320), "elsewhere"),
+        (_quad(101, 100, 119, 190), "b"),
+        (_quad(0, 221, 45, 239), "c"),
+        (_quad(101, 0, 119, 95), "a"),
+    ]
+    assert [text for _, text in compare.in_true_order(parts, true)] == ["a", "b", "c", "d", "elsewhere"]

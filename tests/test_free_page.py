@@ -1,0 +1,88 @@
+"""Pages without cells. A stand-in knows where the lines are; the bundled recogniser reads them."""
+
+import numpy as np
+import pytest
+
+from serving import Reader
+from tests import felt_tip
+from zoo import geometry
+
+PLACES = {"十口三二口": (60, 80), "口十二三": (60, 240), "三二十": (60, 400)}
+
+
+class Finder:
+    """Finds the boxes that it was given, as a detector gives them: clockwise from the top left of the picture."""
+
+    def __init__(self, quads: np.ndarray) -> None:
+        self._quads = np.array([geometry.order_corners(quad) for quad in quads], np.float32).reshape(-1, 4, 2)
+
+    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        order = np.random.default_rng(0).permutation(len(self._quads))
+        return self._quads[order], np.ones(len(order))
+
+
+def _page(vertical: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """A page of three lines, or of three columns from the right to the left, and their boxes from the first on."""
+    page = np.full((560, 640, 3), 240, np.uint8)
+    quads = []
+    for text, (along, across) in PLACES.items():
+        drawn = felt_tip.line(text, vertical)
+        left, top = (500 - across, along) if vertical else (along, across)
+        page[top : top + drawn.shape[0], left : left + drawn.shape[1]] = drawn
+        right, bottom = left + drawn.shape[1] - 13, top + drawn.shape[0] - 13
+        quads.append([[left + 12, top + 12], [right, top + 12], [right, bottom], [left + 12, bottom]])
+    return page, np.array(quads, np.float32)
+
+
+def _turned(page: np.ndarray, quads: np.ndarray, quarters: int) -> tuple[np.ndarray, np.ndarray]:
+    """After quarters of a turn to the right; the corners keep their order."""
+    for _ in range(quarters):
+        quads = np.stack([len(page) - 1 - quads[..., 1], quads[..., 0]], -1)
+        page = np.rot90(page, -1)
+    return np.ascontiguousarray(page), quads
+
+
+def _reader(quads: np.ndarray) -> Reader:
+    reader = Reader(threads=1)
+    reader.__dict__["_finder"] = Finder(quads)
+    return reader
+
+
+@pytest.mark.parametrize("quarters", range(4))
+@pytest.mark.parametrize("vertical", [False, True])
+def test_a_page_is_read_however_it_lies(vertical: bool, quarters: int) -> None:
+    image, quads = _turned(*_page(vertical), quarters)
+    page = _reader(quads).read(image, layout="lines")
+    assert page.text == "\n".join(PLACES)
+    assert (page.layout, page.direction) == ("lines", "vertical" if vertical else "horizontal")
+    assert (page.height, page.width) == image.shape[:2]
+    # The boxes are those of the picture as it was given, from the top left of the text on.
+    np.testing.assert_allclose([line.box for line in page.lines], quads, atol=1)
+    upright, _ = _page(vertical)
+    first = np.array(page.lines[0].characters[0].box)
+    start = np.array([110, 130] if not vertical else [470, 110])  # The middle of its square.
+    (middle,) = _turned(upright, start[None, None], quarters)[1][0]
+    np.testing.assert_allclose(first.mean(0), middle, atol=8)
+
+
+def test_pieces_of_a_line_are_joined() -> None:
+    image, quads = _page()
+    first = quads[0]
+    cut = 60 + 20 + 2.9 * felt_tip.STEP
+    halves = [first.copy(), first.copy()]
+    halves[0][1:3, 0], halves[1][[0, 3], 0] = cut - 4, cut + 4
+    page = _reader(np.array([*halves, *quads[1:]])).read(image, layout="lines")
+    assert page.text == "\n".join(PLACES)
+    np.testing.assert_allclose(page.lines[0].box, first, atol=1)
+
+
+def test_lines_that_are_blank_are_left_out() -> None:
+    image, quads = _page()
+    blank = np.array([[[60, 520], [400, 520], [400, 550], [60, 550]]], np.float32)
+    page = _reader(np.concatenate([quads, blank])).read(image, layout="lines")
+    assert page.text == "\n".join(PLACES)
+
+
+def test_a_page_without_lines_has_none() -> None:
+    page = _reader(np.empty((0, 4, 2))).read(np.full((300, 200, 3), 240, np.uint8), layout="lines")
+    assert (page.layout, page.direction, page.lines) == ("lines", "horizontal", ())
