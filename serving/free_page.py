@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from serving import lines, orientation, segmentation
+from serving import lines, orientation
+from serving.cells import BATCH
 from serving.finder import LineFinder
 from serving.lines import Written
 from serving.segmentation import Recogniser
@@ -72,10 +73,7 @@ def read(
 def _certainties(recogniser: Recogniser, crops: np.ndarray) -> np.ndarray:
     """The probability of the best character of each crop, float (n,); 0 where an empty cell is likelier."""
     scores = np.concatenate(
-        [
-            ctc.log_softmax(recogniser(crops[start : start + segmentation.BATCH]))
-            for start in range(0, len(crops), segmentation.BATCH)
-        ]
+        [ctc.log_softmax(recogniser(crops[start : start + BATCH])) for start in range(0, len(crops), BATCH)]
     )
     best = scores[:, 1:].max(1)
     return np.where(best > scores[:, ctc.BLANK], np.exp(best), 0.0)

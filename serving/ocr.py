@@ -14,6 +14,7 @@ import numpy as np
 
 from serving import finder, free_page, images, runtime, single
 from serving import lines as lines_of
+from serving.cells import BATCH, MARGIN
 from serving.endpoint import DEFAULT_SIGNATURE, Address, Endpoint, EndpointError
 from serving.page import Box, Cells, Character, Line, Page
 from zoo import charset, geometry, manuscript, paper
@@ -28,12 +29,6 @@ LAYOUTS = ("auto", "grid", "lines", "line", "char")
 
 SIZE = 64
 """Side of a crop where no model asks for another."""
-
-MARGIN = 0.06
-"""What a crop shows around its cell, as a share of the cell; the network was trained with it."""
-
-BATCH = 64
-"""Cells of one invocation. Always the same number, so that LiteRT plans its memory once."""
 
 _ALTERNATIVES = 5
 _INSIDE = 32  # Side in pixels of what tells the grain of the paper: cells without their printed lines.

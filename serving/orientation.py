@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from serving.cells import MARGIN
 from zoo import geometry
 
 _SQUARES = 24  # Looked at in four positions; some of them show parts of two characters.
-_MARGIN = 0.06  # As around a cell.
 _SURER = 0.08  # By how much the recogniser must be surer than of the upright page.
 
 
@@ -31,7 +31,7 @@ def turns(
     squares = _squares(quads)
     if not len(squares):
         return 0
-    crops = geometry.rectify(flat, squares, size, margin=_MARGIN)
+    crops = geometry.rectify(flat, squares, size, margin=MARGIN)
     turned = np.concatenate([np.rot90(crops, quarters, (1, 2)) for quarters in range(4)])
     sure = certainties(np.ascontiguousarray(turned)).reshape(4, -1).mean(1)
     best = int(sure.argmax())

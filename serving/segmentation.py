@@ -22,14 +22,13 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from serving.cells import BATCH, MARGIN
 from zoo import charset, ctc, geometry, kinds
 from zoo.manuscript import Direction
 
 WEIGHT = 0.15
 """What log P(next | previous) of a bigram counts beside the recogniser."""
 
-BATCH = 64
-"""Candidates that are recognised at once, at most."""
 
 Recogniser = Callable[[np.ndarray], np.ndarray]
 """From cells, uint8 (n, size, size), n at most `BATCH`, to logits, float (n, classes), divided by the temperature
@@ -37,7 +36,6 @@ that calibrates them; class 0 is the empty cell."""
 
 # Lengths are in em, the side of the square of an ordinary character, scores in nats, unless something else is
 # said. All were chosen on lines that the writers of the training set wrote.
-_MARGIN = 0.06  # Around a candidate, as around a cell.
 _ALTERNATIVES = 5  # Characters that are looked at for each candidate.
 
 # What is written.
@@ -217,14 +215,14 @@ class _Lattice:
             # A mark keeps its place in the line; the ink of a tall character is brought to the middle.
             place = max(0.0, 1 - (high - low)[1] / (0.9 * _TALL * em))
             middle[1] += place * (self._course.middle(middle[0]) - middle[1])
-            reach = side * (0.5 + _MARGIN) + 2
+            reach = side * (0.5 + MARGIN) + 2
             left = max(0, int(middle[0] - reach) + pad)
             window = slice(left, int(middle[0] + reach) + pad + 1)
             alone = grey[:, window].copy()
             alone[(owner[:, window] < first) | (owner[:, window] >= stop)] = 255
             corners = middle + np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * side / 2
             quad = corners + np.array([pad - left, pad]) - 0.5
-            crop = geometry.rectify(alone, quad[None], size, _MARGIN)[0]
+            crop = geometry.rectify(alone, quad[None], size, MARGIN)[0]
             yield crop.T if self._vertical else crop
 
     def read(self, answers: _Answers, bigram: ctc.Bigram | None, weight: float) -> list[Segment]:

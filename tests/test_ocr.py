@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import serving
-from serving import finder, ocr, runtime, single
+from serving import cells, finder, ocr, runtime, single
 from serving.images import ImageError
 from serving.ocr import LayoutError, Reader
 from tests import fakes
@@ -131,7 +131,7 @@ def test_an_overwhelming_blank_leaves_finite_scores():
 def test_cells_go_through_the_network_in_batches_of_one_size(reader, page):
     image = page("horizontal", ["甲乙丙_甲乙丙_甲乙丙_"] * 12)
     reader.read(image)
-    assert reader._recogniser._session.batches == [ocr.BATCH] * 3
+    assert reader._recogniser._session.batches == [cells.BATCH] * 3
 
 
 def test_a_model_for_other_characters_is_an_error(reader, page):

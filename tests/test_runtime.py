@@ -134,8 +134,8 @@ def test_unknown_preset_suggests_the_nearest(tmp_path, monkeypatch):
     monkeypatch.setattr(runtime, "PRESETS", tmp_path)
     fakes.preset(tmp_path / "hanzinet_m")
     assert runtime.names() == ["hanzinet_m"]
-    with pytest.raises(ModelError, match=r"No preset named 'hanzinet_n'\. Did you mean 'hanzinet_m'\?"):
-        runtime.preset("hanzinet_n")
+    with pytest.raises(ModelError, match=r"No preset named 'hanzinet_mm'\. Did you mean 'hanzinet_m'\?"):
+        runtime.preset("hanzinet_mm")
 
 
 @pytest.mark.parametrize(

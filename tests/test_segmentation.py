@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from serving import runtime, segmentation
+from serving import cells, runtime
 from serving.segmentation import Strip, read_lines
 from zoo import charset, ctc, geometry, manuscript
 
@@ -210,23 +210,23 @@ def test_lines_share_batches_and_keep_their_order():
     texts = ["口十", "", "川日口" * 12, "", "一"]
     strips = [Strip(line(text)[0] if text else blank) for text in texts]
     assert [text_of(segments) for segments in read_lines(strips, recogniser, SIZE)] == texts
-    assert all(size == segmentation.BATCH for size in recogniser.batches[:-1])
+    assert all(size == cells.BATCH for size in recogniser.batches[:-1])
 
 
 @pytest.mark.parametrize("ink", ["characters", "bar"])
 def test_a_wide_strip_takes_bounded_memory(ink):
-    image = line("口十川日" * 40)[0]
+    image = line("口十川日" * 25)[0]
     if ink == "bar":
         image[20:70] = 0
     recogniser = FakeRecogniser()
-    recogniser(np.zeros((segmentation.BATCH, SIZE, SIZE), np.uint8))  # What it needs itself.
+    recogniser(np.zeros((cells.BATCH, SIZE, SIZE), np.uint8))  # What it needs itself.
     tracemalloc.start()
     segments = read(image, recogniser)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     if ink == "characters":
-        assert text_of(segments) == "口十川日" * 40
-    assert max(recogniser.batches) <= segmentation.BATCH
+        assert text_of(segments) == "口十川日" * 25
+    assert max(recogniser.batches) <= cells.BATCH
     assert peak < 80 * image.size + 40e6  # Some maps of the strip, and a batch with its logits.
 
 

@@ -107,8 +107,8 @@ def test_a_damaged_or_missing_model_is_named(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text("{")
     with pytest.raises(ValueError, match="is no JSON"):
         zoo.load(tmp_path)
-    with pytest.raises(ValueError, match=r"No trained model 'hanzinet_n'\. Did you mean 'hanzinet_m'\?"):
-        zoo.load("hanzinet_n")
+    with pytest.raises(ValueError, match=r"No trained model 'hanzinet_mm'\. Did you mean 'hanzinet_m'\?"):
+        zoo.load("hanzinet_mm")
 
 
 def test_only_models_of_the_zoo_are_saved(tmp_path: Path) -> None:

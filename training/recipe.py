@@ -152,7 +152,8 @@ class LineRecipe(SupervisedRecipe):
         widths: Widths of strips in pixels, see `training.strips`; none for lines of an alphabet.
         texts: Files of sentences for strips, one a line, in place of those of `data`; where there are none,
             sentences are made of random characters.
-        recogniser: Preset of a recogniser of single characters whose weights a `zoo.linenet` starts with.
+        recogniser: Preset of a recogniser of single characters whose weights a `zoo.linenet` starts with, and whose
+            normalisation it keeps.
         validation_lines: Validation lines of each figure.
     """
 
@@ -300,7 +301,7 @@ def to_json(recipe: Recipe) -> dict[str, Any]:
     kept = {name: value for name, value in fields.items() if name not in paths}
     models = {
         name: Path(kept[name]).name
-        for name in ("start", "head_from", "narrow_from", "teacher")
+        for name in ("start", "head_from", "narrow_from", "teacher", "recogniser")
         if kept.get(name)
     }
     return {"kind": type(recipe).__name__, **kept, **models}

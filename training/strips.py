@@ -328,7 +328,9 @@ def _photographed(page: np.ndarray, em: float, rng: np.random.Generator) -> np.n
     strength = float(rng.random())
     knots = 1 + strength * rng.normal(0, 0.08, (2, int(rng.integers(2, 6))))
     light = cv2.resize(knots.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-    picture: np.ndarray = cv2.multiply(page, light * np.float32(rng.uniform(1 - 0.45 * strength, 1.06)), dtype=cv2.CV_32F)
+    picture: np.ndarray = cv2.multiply(
+        page, light * np.float32(rng.uniform(1 - 0.45 * strength, 1.06)), dtype=cv2.CV_32F
+    )
     if rng.random() < 0.8:
         grain: np.ndarray = rng.standard_normal((height, width), np.float32)
         if rng.random() < 0.5:  # Of a picture that was resampled.

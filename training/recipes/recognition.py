@@ -22,7 +22,7 @@ RECIPES: dict[str, Recipe] = {
         epochs=20,
         steps=500,
         batch_size=16,
-        learning_rate=1e-3,
+        learning_rate=2e-3,
         ema=0.998,
         validation_lines=100,
     ),
