@@ -42,6 +42,7 @@ def read(
     draw: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     model: str | None = None,
     endpoint: Annotated[str | None, tyro.conf.arg(metavar="URL")] = None,
+    context: bool = True,
     debug: bool = False,
 ) -> int:
     """Read the text of images: PNG, JPEG, TIFF, WebP or BMP.
@@ -56,6 +57,7 @@ def read(
         draw: Folder to draw each page in, with its cells and its text, as NAME.png.
         model: A bundled model, or the folder that `hanzoo preset` made.
         endpoint: Recognise on TensorFlow Serving: http://HOST:8501/v1/models/NAME or grpc://HOST:8500/NAME.
+        context: Read each character for itself, whatever stands beside it.
         debug: Show the traceback of an error.
     """
     if not images:
@@ -71,7 +73,7 @@ def read(
 
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # gRPC chats on stderr.
     try:
-        reader = Reader(model, endpoint=endpoint)
+        reader = Reader(model, endpoint=endpoint, context=context)
     except ValueError as error:
         return wrong_option(f"--endpoint: {error}")
     try:
@@ -411,13 +413,19 @@ def bigram(
     texts: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="TEXT...")],
     /,
     out: Path,
+    words: Path | None = None,
+    without: tuple[Path, ...] = (),
+    limit: int = 2_000_000,
     debug: bool = False,
 ) -> int:
-    """Learn which character follows which, for the beam search of line readers.
+    """Learn which character follows which, for the reader of pages and the beam search of line readers.
 
     Args:
         texts: Text files, plain or .xz, UTF-8.
-        out: The file to write, at most 2 MB.
+        out: The file to write.
+        words: A word and its frequency a line, such as tsi.src of libchewing.
+        without: Text that will measure a reader; lines that share a passage with it teach nothing.
+        limit: Largest size of the file in bytes.
         debug: Show the traceback of an error.
     """
     if not texts:
@@ -426,7 +434,7 @@ def bigram(
     def run() -> None:
         from training import bigram as learner
 
-        for name, value in learner.train(texts, out).items():
+        for name, value in learner.train(texts, out, limit, words, without).items():
             print(f"{name}  {value:,.1f}")
 
     return with_training(run, debug)

@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import functools
+import itertools
 import os
 import unicodedata
 from collections.abc import Sequence
@@ -12,12 +13,13 @@ from typing import Literal, cast, overload
 import cv2
 import numpy as np
 
+from serving import context as contexts
 from serving import finder, free_page, images, runtime, single
 from serving import lines as lines_of
 from serving.cells import BATCH, MARGIN
 from serving.endpoint import DEFAULT_SIGNATURE, Address, Endpoint, EndpointError
 from serving.page import Box, Cells, Character, Line, Page
-from zoo import charset, geometry, manuscript, paper
+from zoo import charset, ctc, geometry, manuscript, paper
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | np.ndarray
 """A path, the bytes of a file, or pixels: uint8 (H, W) or (H, W, 3) RGB."""
@@ -30,7 +32,8 @@ LAYOUTS = ("auto", "grid", "lines", "line", "char")
 SIZE = 64
 """Side of a crop where no model asks for another."""
 
-_ALTERNATIVES = 5
+_ALTERNATIVES = 5  # Of a character on a page;
+_FOLLOWED = 8  # and those among which its neighbours choose.
 _INSIDE = 32  # Side in pixels of what tells the grain of the paper: cells without their printed lines.
 _INK = 128  # `manuscript.flatten` brings paper to about 255 and ink towards 0.
 
@@ -49,18 +52,25 @@ class Reader:
         endpoint: The address of a model on TensorFlow Serving, as `serving.endpoint.Endpoint` takes
             it. The cells are found here and recognised there; the preset only gives the temperature
             of the scores.
+        context: Whether the characters beside a character help to read it, see `serving.context`. Without, a
+            slip of the pen is read as it stands there.
 
     Raises:
         ValueError: `endpoint` is no such address.
     """
 
     def __init__(
-        self, model: str | Path | None = None, threads: int | None = None, endpoint: str | None = None
+        self,
+        model: str | Path | None = None,
+        threads: int | None = None,
+        endpoint: str | None = None,
+        context: bool = True,
     ) -> None:
         named = None if endpoint is None else Address.parse(endpoint).model
         self.model = model or named or MODEL
         self.threads = threads
         self.endpoint = endpoint
+        self.context = context
 
     def load(self) -> None:
         """Loads the model, or asks the server for it, now rather than with the first picture.
@@ -119,6 +129,20 @@ class Reader:
         height, width = preset.result["recipe"]["size"]
         return finder.LineFinder(preset.session(self.threads), (height, width))
 
+    @property
+    def _bigram(self) -> ctc.Bigram | None:
+        return contexts.load() if self.context else None
+
+    def _in_context(self, text: Sequence["_Reading"]) -> list["_Reading"]:
+        """The characters of a text, each read again beside the others."""
+        if self._bigram is None:
+            return list(text)
+        reread = contexts.reread([one.alternatives for one in text], self._bigram)
+        return [
+            dataclasses.replace(one, alternatives=alternatives, certainty=alternatives[0][1])
+            for one, alternatives in zip(text, reread, strict=True)
+        ]
+
     def _read(self, image: np.ndarray, layout: str, name: str) -> Page:
         if layout == "lines":
             return self._read_lines(image, name)
@@ -144,29 +168,32 @@ class Reader:
         direction = grid.direction or manuscript.guess_direction(grid, filled)
         order = manuscript.reading_order(grid, direction)
         along = grid.rows if direction == "vertical" else grid.columns
+        places = [row * grid.columns + column for row, column in order]
+        text: dict[int, _Reading] = {}
+        for blank, cells in itertools.groupby(places, lambda cell: readings[cell].blank):
+            if not blank:  # An empty cell parts texts.
+                written = list(cells)
+                text |= zip(written, self._in_context([readings[cell] for cell in written]), strict=True)
         strips = []
-        for start in range(0, len(order), along):
-            written = [
-                row * grid.columns + column
-                for row, column in order[start : start + along]
-                if filled[row, column]
-            ]
-            if written:
-                strips.append([(quads[cell], readings[cell]) for cell in written])
-        lines = _lines(strips, direction)
-        cells = Cells(grid.rows, grid.columns, tuple(_box(grid.cells[place]) for place in order))
+        for start in range(0, len(places), along):
+            strip = [(quads[cell], text[cell]) for cell in places[start : start + along] if cell in text]
+            if strip:
+                strips.append(strip)
+        lines = self._lines(strips, direction)
+        listed = Cells(grid.rows, grid.columns, tuple(_box(grid.cells[place]) for place in order))
         height, width = image.shape[:2]
-        return Page(name, width, height, "grid", direction, lines, cells)
+        return Page(name, width, height, "grid", direction, lines, listed)
 
     def _read_lines(self, image: np.ndarray, name: str) -> Page:
         recogniser = self._recogniser
-        found = free_page.read(image, self._finder, recogniser.logits, recogniser.size)
+        found = free_page.read(image, self._finder, recogniser.logits, recogniser.size, self._bigram)
         lengths = collections.Counter[str]()
         for line in found:
             lengths[line.direction] += len(line.characters)
         direction = max(lengths, key=lengths.__getitem__, default="horizontal")
-        strips = [[(one.quad, recogniser.reading(one)) for one in line.characters] for line in found]
-        lines = _lines(strips, direction, [line.box for line in found])
+        lines = self._read_written(
+            [line.characters for line in found], direction, [line.box for line in found]
+        )
         height, width = image.shape[:2]
         return Page(name, width, height, "lines", direction, lines)
 
@@ -178,9 +205,11 @@ class Reader:
         if found is not None:
             quad, direction = found
             recogniser = self._recogniser
-            (written,) = lines_of.read(flat, [quad], [direction], recogniser.logits, recogniser.size)
+            (written,) = lines_of.read(
+                flat, [quad], [direction], recogniser.logits, recogniser.size, self._bigram
+            )
             if written:
-                lines = _lines([[(one.quad, recogniser.reading(one)) for one in written]], direction, [quad])
+                lines = self._read_written([written], direction, [quad])
         height, width = image.shape[:2]
         return Page(name, width, height, "line", direction, lines)
 
@@ -189,11 +218,55 @@ class Reader:
         lines: tuple[Line, ...] = ()
         if box is not None:
             fitted, *smaller = self._recogniser(views)
-            marks = [reading for reading in smaller if _is_mark(reading.alternatives[0][0])]
+            characters = self._recogniser.characters
+            marks = [reading for reading in smaller if _is_mark(characters[reading.alternatives[0][0]])]
             best = max([fitted, *marks], key=lambda reading: reading.certainty)
-            lines = _lines([[(box, best)]], "horizontal")
+            lines = self._lines([[(box, best)]], "horizontal")
         height, width = image.shape[:2]
         return Page(name, width, height, "char", "horizontal", lines)
+
+    def _read_written(
+        self, lines: Sequence[Sequence[lines_of.Written]], direction: str, boxes: Sequence[np.ndarray]
+    ) -> tuple[Line, ...]:
+        """Lines that were read character by character, in reading order."""
+        text = [_Reading(False, one.alternatives[0][1], one.alternatives) for line in lines for one in line]
+        readings = iter(self._in_context(text))
+        strips = [[(one.quad, next(readings)) for one in line] for line in lines]
+        return self._lines(strips, direction, boxes)
+
+    def _lines(
+        self,
+        strips: Sequence[Sequence[tuple[np.ndarray, "_Reading"]]],
+        direction: str,
+        boxes: Sequence[np.ndarray] = (),
+    ) -> tuple[Line, ...]:
+        """Puts readings together as lines; without `boxes`, a line reaches from its first character to its last.
+
+        Punctuation takes its full-width form by its neighbours on the whole page, because a line may
+        begin with a comma.
+        """
+        names = self._recogniser.characters
+        text = "".join(names[reading.alternatives[0][0]] for strip in strips for _, reading in strip)
+        wide = iter(charset.fullwidth(text))
+        lines = []
+        for number, strip in enumerate(strips):
+            characters = tuple(_character(quad, reading, next(wide), names) for quad, reading in strip)
+            first, last = strip[0][0], strip[-1][0]
+            if len(boxes):
+                corners = boxes[number]
+            elif direction == "vertical":
+                corners = np.stack([first[0], first[1], last[2], last[3]])
+            else:
+                corners = np.stack([first[0], last[1], last[2], first[3]])
+            lines.append(
+                Line(
+                    _box(corners),
+                    "".join(character.text for character in characters),
+                    float(np.mean([character.score for character in characters])),
+                    characters,
+                )
+            )
+        return tuple(lines)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,12 +276,12 @@ class _Reading:
     Attributes:
         blank: Whether nothing is written there.
         certainty: Probability of the best character, the blank cell included in the comparison.
-        alternatives: The best characters with their probabilities among all characters.
+        alternatives: The best classes with their probabilities among all characters.
     """
 
     blank: bool
     certainty: float
-    alternatives: tuple[tuple[str, float], ...]
+    alternatives: contexts.Alternatives
 
 
 class _Recogniser:
@@ -257,24 +330,19 @@ class _Recogniser:
             )
         return logits / np.float32(self._temperature)
 
-    def reading(self, written: lines_of.Written) -> _Reading:
-        """A character of a line."""
-        alternatives = tuple((self.characters[label], share) for label, share in written.alternatives)
-        return _Reading(False, alternatives[0][1], alternatives)
-
     def _interpret(self, logits: np.ndarray) -> list[_Reading]:
         odds = np.exp(logits - logits.max(1, keepdims=True))
         characters = odds[:, 1:]
         totals = characters.sum(1)
-        best = np.argpartition(characters, -_ALTERNATIVES, axis=1)[:, -_ALTERNATIVES:]
+        count = min(_FOLLOWED, characters.shape[1])
+        best = np.argpartition(characters, -count, axis=1)[:, -count:]
         readings = []
         for index, ids in enumerate(best):
             ids = ids[np.argsort(-characters[index, ids], kind="stable")]
             # With a logit far below the blank's, every character may underflow to 0.
             shares = characters[index, ids] / max(totals[index], np.finfo(np.float32).tiny)
             alternatives = tuple(
-                (self.characters[identity + 1], float(share))
-                for identity, share in zip(ids, shares, strict=True)
+                (int(identity) + 1, float(share)) for identity, share in zip(ids, shares, strict=True)
             )
             certainty = float(characters[index, ids[0]] / (totals[index] + odds[index, 0]))
             readings.append(_Reading(bool(logits[index].argmax() == 0), certainty, alternatives))
@@ -325,39 +393,8 @@ def _name(source: Source) -> str:
     return os.fspath(source) if isinstance(source, str | os.PathLike) else ""
 
 
-def _lines(
-    strips: list[list[tuple[np.ndarray, _Reading]]], direction: str, boxes: Sequence[np.ndarray] = ()
-) -> tuple[Line, ...]:
-    """Puts readings together as lines; without `boxes`, a line reaches from its first character to its last.
-
-    Punctuation takes its full-width form by its neighbours on the whole page, because a line may
-    begin with a comma.
-    """
-    text = "".join(reading.alternatives[0][0] for strip in strips for _, reading in strip)
-    wide = iter(charset.fullwidth(text))
-    lines = []
-    for number, strip in enumerate(strips):
-        characters = tuple(_character(quad, reading, next(wide)) for quad, reading in strip)
-        first, last = strip[0][0], strip[-1][0]
-        if len(boxes):
-            corners = boxes[number]
-        elif direction == "vertical":
-            corners = np.stack([first[0], first[1], last[2], last[3]])
-        else:
-            corners = np.stack([first[0], last[1], last[2], first[3]])
-        lines.append(
-            Line(
-                _box(corners),
-                "".join(character.text for character in characters),
-                float(np.mean([character.score for character in characters])),
-                characters,
-            )
-        )
-    return tuple(lines)
-
-
-def _character(quad: np.ndarray, reading: _Reading, text: str) -> Character:
-    (plain, score), *others = reading.alternatives
+def _character(quad: np.ndarray, reading: _Reading, text: str, names: Sequence[str]) -> Character:
+    (plain, score), *others = [(names[label], share) for label, share in reading.alternatives[:_ALTERNATIVES]]
     if text != plain:  # Chinese stands beside it: the alternatives are full-width as well.
         others = [(charset.fullwidth(f"字{other}")[1], share) for other, share in others]
     return Character(_box(quad), text, score, ((text, score), *others))

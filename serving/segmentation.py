@@ -22,6 +22,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from serving import context
 from serving.cells import BATCH, MARGIN
 from zoo import charset, ctc, geometry, kinds
 from zoo.manuscript import Direction
@@ -332,7 +333,7 @@ def _best_path(
             return
         classes, scores = answers.classes[one, :count], answers.scores[one, :count]
         if bigram is not None:
-            scores = scores + weight * _expected(bigram, path.last, classes)
+            scores = scores + weight * context.expected(bigram, path.last, classes)
         totals = path.score + emphasis[one] * scores - costs[one]
         for choice, (total, label) in enumerate(zip(totals.tolist(), classes.tolist(), strict=True)):
             yield _Path(total, ctc.BLANK if bigram is None else label, (one, choice), path)
@@ -356,15 +357,6 @@ def _best_path(
             steps.append(way.step)
         way = way.before
     return steps[::-1]
-
-
-def _expected(bigram: ctc.Bigram, last: int, classes: np.ndarray) -> np.ndarray:
-    """Log probability of each next character; one that the bigram does not know is as likely as any."""
-    known = classes < bigram.classes
-    last = last if last < bigram.classes else ctc.BLANK
-    expected = np.full(len(classes), -np.log(bigram.classes))
-    expected[known] = bigram.log_probability(last, classes[known])
-    return expected
 
 
 class _Course:

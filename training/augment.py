@@ -72,14 +72,16 @@ def cell_image(
         ink = _warp(_change_stroke_width(255 - glyph, rng), rng, size, distortion)
     if rng.random() < 0.25:
         ink = np.maximum(ink, _stray_strokes(255 - neighbour, rng, size))
-    ink *= np.float32(rng.uniform(0.25, 1.0))
+    # Where every picture is faint and blurred, a small network learns little of how hands differ.
+    worn = bool(rng.random() < 0.5)
+    ink *= np.float32(rng.uniform(0.25 if worn else 0.5, 1.0))
     if rng.random() < 0.4:
         ink *= _smooth_noise(rng, size, 16, 0.45, 1.1)  # Pencil and dry pens skip.
     if rng.random() < 0.06:
         ink *= _smooth_noise(rng, size, size // 3, 0, 1) < rng.uniform(0.75, 0.9)  # Strokes that are broken.
     if rng.random() < 0.75:
         ink = np.maximum(ink, _grid_lines(rng, size, distortion.margin))
-    return _photograph(ink, rng, size)
+    return _photograph(ink, rng, size, worn)
 
 
 def _change_stroke_width(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -195,14 +197,17 @@ def _smooth_noise(rng: np.random.Generator, size: int, cells: int, low: float, h
     return cv2.resize(rng.uniform(low, high, (cells, cells)).astype(np.float32), (size, size))
 
 
-def _photograph(ink: np.ndarray, rng: np.random.Generator, size: int) -> np.ndarray:
-    """Ink on paper as a camera or a scanner brings it: uneven light, blur, noise, compression."""
+def _photograph(ink: np.ndarray, rng: np.random.Generator, size: int, worn: bool) -> np.ndarray:
+    """Ink on paper as a camera or a scanner brings it: uneven light, blur, noise, compression; `worn` is far worse."""
     if rng.random() < 0.35:
-        side = int(size * np.exp(-rng.uniform(0, 1.05)))
+        side = int(size * np.exp(-rng.uniform(0, 1.05 if worn else 0.5)))
         ink = cv2.resize(cv2.resize(ink, (side, side), interpolation=cv2.INTER_AREA), (size, size))
     if rng.random() < 0.55:
-        ink = cv2.GaussianBlur(ink, (0, 0), float(np.exp(rng.uniform(np.log(0.3), np.log(1.9)))) * size / 64)
-    if rng.random() < 0.08:
+        widest = 1.9 if worn else 0.9
+        ink = cv2.GaussianBlur(
+            ink, (0, 0), float(np.exp(rng.uniform(np.log(0.3), np.log(widest)))) * size / 64
+        )
+    if worn and rng.random() < 0.16:
         ink = _shaken(ink, rng)
     paper = float(rng.uniform(225, 256))
     picture = paper * (1 - ink)

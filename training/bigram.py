@@ -4,6 +4,9 @@ Interpolated Kneser-Ney smoothing: each pair gives up a fixed count, and a unigr
 characters a character follows shares out what was given up. Pairs that tell little beyond the unigram are
 left out, and their share falls to it too.
 
+Running text tells which characters follow each other in the matters that it is about; a list of words with their
+frequencies, such as `tsi.src` of libchewing, tells it for the language at large, within words only.
+
 References:
     Kneser and Ney 1995, https://doi.org/10.1109/ICASSP.1995.479394
     Chen and Goodman 1999, discounts by count, https://doi.org/10.1006/csla.1999.0128
@@ -20,14 +23,22 @@ import numpy as np
 from scipy import sparse
 
 from training import checkpoint
-from zoo import charset
+from zoo import charset, kinds
 from zoo.ctc import BLANK, Bigram
 
 _HOLD_OUT = 20  # Every twentieth line measures the others.
 _LINES_AT_ONCE = 100_000
+_RUN = 5  # Counts of any two characters of an alphabet.
+_PASSAGE = 8  # Chinese characters that are no coincidence.
 
 
-def train(texts: Sequence[Path], out: Path, limit: int = 2_000_000) -> dict[str, float]:
+def train(
+    texts: Sequence[Path],
+    out: Path,
+    limit: int = 2_000_000,
+    words: Path | None = None,
+    without: Sequence[Path] = (),
+) -> dict[str, float]:
     """Makes a bigram file from text.
 
     Every twentieth line is held out to measure the file.
@@ -36,6 +47,10 @@ def train(texts: Sequence[Path], out: Path, limit: int = 2_000_000) -> dict[str,
         texts: UTF-8 files, plain or `.xz`, one sentence or paragraph a line.
         out: The `.npz` file; it appears whole or not at all.
         limit: Its largest size in bytes.
+        words: A word and its frequency on each line, UTF-8, plain or `.xz`, parted by a blank or a tab; what follows
+            them does not matter. All words together weigh as much as the texts.
+        without: Text that will be used to measure a reader; lines that share eight neighbouring Chinese characters
+            with it teach nothing, and are not measured either.
 
     Returns:
         `characters` counted, `pairs` kept, `bytes` of the file, and the perplexity of a character of the
@@ -43,12 +58,15 @@ def train(texts: Sequence[Path], out: Path, limit: int = 2_000_000) -> dict[str,
 
     Raises:
         OSError: A file cannot be read or written.
-        ValueError: A file is not UTF-8 text, the texts hold too few pairs of characters to learn and
-            to measure, or `limit` leaves no room for any pair.
+        ValueError: A file is not UTF-8 text or no list of words, the texts hold too few pairs of characters to
+            learn and to measure, or `limit` leaves no room for any pair.
     """
     counts = held = None
+    barred = {
+        part for file in without for lines in _lines(file) for line in lines for part in _passages(line)
+    }
     for text in texts:
-        for learnt, kept_back in _count_file(text):
+        for learnt, kept_back in _count_file(text, barred):
             counts = learnt if counts is None else counts + learnt
             held = kept_back if held is None else held + kept_back
     if counts is None or held is None or not counts.nnz or not held.nnz:
@@ -56,7 +74,11 @@ def train(texts: Sequence[Path], out: Path, limit: int = 2_000_000) -> dict[str,
             f"`texts` must hold at least {_HOLD_OUT} lines of characters of the charset. "
             f"Received: {[str(text) for text in texts]}."
         )
-    content = build(counts, limit)
+    learned = counts + _runs()
+    if words is not None:
+        listed = count_words(words)
+        learned = learned + (listed * (counts.sum() / listed.sum())).ceil().astype(np.int64)
+    content = build(learned, limit)
     with checkpoint.replacing(out) as file:
         file.write(content)
     bigram = Bigram.load(out)
@@ -89,11 +111,55 @@ def count(lines: Iterable[str]) -> sparse.csr_matrix:
     return sparse.csr_matrix(entries, shape=(size, size))
 
 
+def count_words(path: Path) -> sparse.csr_matrix:
+    """Counts pairs within the words of a list.
+
+    Args:
+        path: As `words` of `train`.
+
+    Returns:
+        int64 (classes, classes), as of `count`; the last character of a word is followed by the blank, which stands
+        for any character.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: A line is no word with a frequency, or no word is of characters of the charset.
+    """
+    size = len(charset.CHARACTERS)
+    first, second, seen = [], [], []
+    for line in itertools.chain.from_iterable(_lines(path)):
+        word, *rest = line.split(maxsplit=2) or [""]
+        if not word or word.startswith("#"):
+            continue
+        if not rest or not rest[0].isdecimal():
+            raise ValueError(
+                f"{path}: a line must be a word and its frequency. Received: {line.strip()[:40]!r}."
+            )
+        if len(word) > 1 and int(rest[0]) and charset.supports(word):
+            ids = charset.encode(word)
+            first += ids
+            second += [*ids[1:], BLANK]
+            seen += [int(rest[0])] * len(ids)
+    if not seen:
+        raise ValueError(f"{path}: must hold words of two characters of the charset or more.")
+    return sparse.csr_matrix((np.array(seen, np.int64), (first, second)), shape=(size, size))
+
+
+def _runs() -> sparse.csr_matrix:
+    """A few counts for any two digits, letters or bopomofo symbols: they stand together, whatever they say."""
+    size = len(charset.CHARACTERS)
+    counts = np.zeros((size, size), np.int64)
+    for kind in ("digits", "Latin", "bopomofo"):
+        alphabet = [index for index, one in enumerate(charset.CHARACTERS) if one and kinds.kind(one) == kind]
+        counts[np.ix_(alphabet, alphabet)] = _RUN
+    return sparse.csr_matrix(counts)
+
+
 def build(counts: sparse.csr_matrix, limit: int = 2_000_000) -> bytes:
     """Smooths and prunes counts.
 
     Args:
-        counts: As of `count`, of any number of classes up to 65,536.
+        counts: As of `count` or `count_words`, of any number of classes up to 65,536.
         limit: Largest size of the file in bytes.
 
     Returns:
@@ -109,6 +175,8 @@ def build(counts: sparse.csr_matrix, limit: int = 2_000_000) -> bytes:
     before, after, seen = pairs.row, pairs.col, pairs.data.astype(np.float64)
     classes = counts.shape[0]
     totals = np.bincount(before, seen, minlength=classes)
+    known = after != BLANK  # What follows the end of a word falls to the unigram.
+    before, after, seen = before[known], after[known], seen[known]
     unigram = _unigram(np.bincount(after, minlength=classes))
     shares = (seen - _discounts(seen)) / totals[before]
     lower = (1 - np.bincount(before, shares, minlength=classes))[before] * unigram[after]
@@ -175,14 +243,28 @@ def _without_pairs(bigram: Bigram) -> Bigram:
     return Bigram(bigram.unigram, np.zeros_like(bigram.starts), np.zeros(0, int), np.zeros(0))
 
 
-def _count_file(path: Path) -> Iterator[tuple[sparse.csr_matrix, sparse.csr_matrix]]:
+def _count_file(path: Path, barred: set[str]) -> Iterator[tuple[sparse.csr_matrix, sparse.csr_matrix]]:
     """Counts of the lines to learn and of those held out, a part of the file at a time."""
+    for lines in _lines(path):
+        if barred:
+            lines = [line for line in lines if barred.isdisjoint(_passages(line))]
+        held = lines[_HOLD_OUT - 1 :: _HOLD_OUT]
+        del lines[_HOLD_OUT - 1 :: _HOLD_OUT]
+        yield count(lines), count(held)
+
+
+def _lines(path: Path) -> Iterator[list[str]]:
+    """The lines of a text file, a part of it at a time."""
     opener = lzma.open if path.suffix == ".xz" else open
     with opener(path, "rt", encoding="utf-8") as file:
         try:
             while lines := list(itertools.islice(file, _LINES_AT_ONCE)):
-                held = lines[_HOLD_OUT - 1 :: _HOLD_OUT]
-                del lines[_HOLD_OUT - 1 :: _HOLD_OUT]
-                yield count(lines), count(held)
+                yield lines
         except (UnicodeDecodeError, lzma.LZMAError, EOFError) as error:
             raise ValueError(f"{path}: this is no UTF-8 text, plain or .xz: {error}") from error
+
+
+def _passages(line: str) -> set[str]:
+    """All runs of eight Chinese characters of a line, without what stands between them."""
+    chinese = "".join(one for one in line if kinds.kind(one) == "Chinese")
+    return {chinese[start : start + _PASSAGE] for start in range(len(chinese) - _PASSAGE + 1)}

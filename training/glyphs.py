@@ -79,7 +79,7 @@ class Style:
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Style":
         """The style of some writer."""
-        haste = _HASTES[rng.choice(len(_HASTES), p=(0.4, 0.25, 0.35))]
+        haste = _HASTES[rng.choice(len(_HASTES), p=(0.35, 0.2, 0.45))]
         return cls(
             stray=float(rng.uniform(*haste.stray)),
             rise=float(rng.normal(0.07, 0.06) + rng.uniform(*haste.rise)),

@@ -9,11 +9,19 @@ import tensorflow as tf
 
 from training import augment
 from training.sources import Glyphs
-from zoo import charset
+from zoo import charset, kinds
 
 _FREQUENT = "、。，「」：；？！（）…—"
 # Look-alikes of Chinese characters and marks, rare on pages of Chinese: + 十, ' ，, ‘ 。
 _RARE = "\"#$%&'*+-./<=>@[\\]^_`{|}~“”‘’※×÷°℃〈〉〔〕ˉˊˇˋ˙"
+
+
+# Few hands wrote them, and they look like parts of Chinese characters.
+_OTHERS = [
+    index
+    for index, character in enumerate(charset.CHARACTERS)
+    if character and kinds.kind(character) in ("digits", "Latin", "bopomofo")
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,8 +29,8 @@ class CellSampler:
     """Draws pictures of cells with their labels, class by class.
 
     A class is drawn in proportion to the square root of its samples, so that the rare ones are
-    seen; the punctuation that fills pages is seen more often, signs that are rare on pages less
-    often. The same seed and step give the same batch.
+    seen; the punctuation that fills pages, digits, letters and bopomofo are seen more often, signs
+    that are rare on pages less often. The same seed and step give the same batch.
 
     Attributes:
         images: uint8 (n, 96, 96), dark ink on white.
@@ -76,6 +84,7 @@ class CellSampler:
         shares = weights / np.sqrt(totals[labels])
         shares[np.isin(labels, charset.encode(_FREQUENT))] *= 4
         shares[np.isin(labels, charset.encode(_RARE))] *= 0.4
+        shares[np.isin(labels, _OTHERS)] *= 2
         return cls(
             images=np.concatenate([source.images for source in sources]),
             labels=labels,

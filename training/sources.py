@@ -5,7 +5,7 @@ in its natural size and place, so that a full stop stays small and low.
 """
 
 import dataclasses
-import io
+import functools
 import zipfile
 import zlib
 from collections.abc import Collection, Sequence
@@ -326,15 +326,9 @@ def open_font(path: Path, size: int = EM) -> tuple[ImageFont.FreeTypeFont, froze
     try:
         with path.open("rb") as file, ttLib.TTFont(file, fontNumber=0, lazy=True) as font:
             covered = frozenset(font.getBestCmap() or ())
-            if font.flavor is None:
-                return ImageFont.truetype(str(path), size), covered
-            font.flavor = None  # FreeType reads the bare tables.
-            plain = io.BytesIO()
-            font.save(plain)
     except ttLib.TTLibError as error:
         raise ValueError(f"{path}: is no TrueType, OpenType or WOFF2 font ({error}).") from error
-    plain.seek(0)
-    return ImageFont.truetype(plain, size), covered
+    return ImageFont.truetype(str(path), size), covered
 
 
 def draw_character(font: ImageFont.FreeTypeFont, character: str) -> np.ndarray:
@@ -359,24 +353,33 @@ def read_font(path: Path) -> Glyphs:
         OSError: It cannot be read.
     """
     files = sorted(path.glob("*.woff2")) if path.is_dir() else [path]
-    vertical = {"「": "﹁", "」": "﹂", "『": "﹃", "』": "﹄", "(": "︵", ")": "︶", "—": "︱"}
     images, labels = [], []
     seen: set[str] = set()
     for file in files:
         font, covered = open_font(file)
-        for index, character in enumerate(charset.CHARACTERS):
-            forms = [character, vertical.get(character, ""), _wide(character)] if character else []
-            for form in forms:
-                if not form or form in seen or ord(form) not in covered:
-                    continue
-                image = draw_character(font, form)
-                if (image < 128).sum() >= 4:  # An empty glyph stands for a missing one.
-                    seen.add(form)
-                    images.append(image)
-                    labels.append(index)
+        for form, index in _forms().items():
+            if form in seen or ord(form) not in covered:
+                continue
+            image = draw_character(font, form)
+            if (image < 128).sum() >= 4:  # An empty glyph stands for a missing one.
+                seen.add(form)
+                images.append(image)
+                labels.append(index)
     if not images:
         raise ValueError(f"A font must hold characters of the charset. Received: {path}.")
     return Glyphs(files[0].stem, np.stack(images), np.array(labels, np.int32), real=False)
+
+
+@functools.cache
+def _forms() -> dict[str, int]:
+    """What a font may draw for each class: the character, its vertical form and its full-width form."""
+    vertical = {"「": "﹁", "」": "﹂", "『": "﹃", "』": "﹄", "(": "︵", ")": "︶", "—": "︱"}
+    return {
+        form: index
+        for index, character in enumerate(charset.CHARACTERS)
+        for form in (character, vertical.get(character, ""), _wide(character))
+        if form
+    }
 
 
 def _wide(character: str) -> str:

@@ -1,0 +1,112 @@
+"""What the characters beside a character say of it.
+
+A recogniser sees one character at a time and cannot tell 一 from a dash, nor 日 from 曰, where a pen draws them
+alike. The most probable characters of each place are the states of a hidden Markov model whose transitions are a
+bigram; forward and backward sums over all readings of the text give each place's probabilities anew.
+
+numpy only.
+
+References:
+    Rabiner 1989, forward and backward sums, https://doi.org/10.1109/5.18626
+"""
+
+import functools
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+import zoo
+from zoo import ctc
+
+FILE = Path(zoo.__file__).parent / "bigram.npz"
+"""The bigram that comes with the package; `zoo/bigram.md` tells what it was counted in."""
+
+WEIGHT = 0.7
+"""What log P(next | previous) counts beside the recogniser. Chosen on sentences that were not counted, written with
+characters of the validation writers."""
+
+_LEAST = 1e-5  # Smaller shares are not followed.
+
+Alternatives = tuple[tuple[int, float], ...]
+"""Classes and their probabilities among the characters, the best first."""
+
+
+@functools.cache
+def load() -> ctc.Bigram:
+    """The bigram that comes with the package."""
+    return ctc.Bigram.load(FILE)
+
+
+def reread(text: Sequence[Alternatives], bigram: ctc.Bigram, weight: float = WEIGHT) -> list[Alternatives]:
+    """Reads a text once more, each character beside the others.
+
+    Args:
+        text: What may be written at each place, in the order of the text.
+        bigram: Tells how likely a character follows another.
+        weight: What the bigram counts beside the recogniser.
+
+    Returns:
+        The same classes at each place with their probabilities in this text, the best first.
+    """
+    if not text:
+        return []
+    states = [_state(one) for one in text]
+    steps = [
+        weight * _transitions(bigram, before, after) for (before, _), (after, _) in itertools.pairwise(states)
+    ]
+    forward = [weight * expected(bigram, ctc.BLANK, states[0][0]) + states[0][1]]
+    for step, (_, shares) in zip(steps, states[1:], strict=True):
+        forward.append(_sum(forward[-1][:, None] + step, 0) + shares)
+    backward = [np.zeros(len(states[-1][0]))]
+    for step, (_, shares) in zip(reversed(steps), reversed(states[1:]), strict=True):
+        backward.append(_sum(step + (backward[-1] + shares)[None], 1))
+    return [
+        _sorted(one, ahead + behind)
+        for one, ahead, behind in zip(text, forward, reversed(backward), strict=True)
+    ]
+
+
+def expected(bigram: ctc.Bigram, last: int, classes: np.ndarray) -> np.ndarray:
+    """Log probability of each next character; one that the bigram does not know is as likely as any.
+
+    Args:
+        bigram: Tells how likely a character follows another.
+        last: The class before; the blank stands for an unknown character.
+        classes: Next classes, int (n,), none of them the blank.
+
+    Returns:
+        float64 (n,).
+    """
+    known = classes < bigram.classes
+    last = last if last < bigram.classes else ctc.BLANK
+    likely = np.full(len(classes), -np.log(bigram.classes))
+    likely[known] = bigram.log_probability(last, classes[known])
+    return likely
+
+
+def _state(alternatives: Alternatives) -> tuple[np.ndarray, np.ndarray]:
+    """The classes of a place that are followed, and the logarithms of their shares."""
+    followed = [one for one in alternatives if one[1] >= _LEAST] or [alternatives[0]]
+    classes, shares = zip(*followed, strict=True)
+    return np.array(classes, np.int64), np.log(np.maximum(shares, _LEAST))
+
+
+def _transitions(bigram: ctc.Bigram, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    return np.stack([expected(bigram, int(last), after) for last in before])
+
+
+def _sum(logs: np.ndarray, axis: int) -> np.ndarray:
+    """The logarithm of the sum of what `logs` are the logarithms of."""
+    most = logs.max(axis, keepdims=True)
+    return np.asarray(most.squeeze(axis) + np.log(np.exp(logs - most).sum(axis)))
+
+
+def _sorted(alternatives: Alternatives, logs: np.ndarray) -> Alternatives:
+    """The alternatives with new probabilities; those that were not followed keep theirs, and stand last."""
+    shares = np.exp(logs - logs.max())
+    # What was followed shares what it had before.
+    shares = shares / shares.sum() * min(1.0, sum(share for _, share in alternatives[: len(logs)]))
+    followed = [(label, float(share)) for (label, _), share in zip(alternatives, shares, strict=False)]
+    return (*sorted(followed, key=lambda one: -one[1]), *alternatives[len(logs) :])
