@@ -11,7 +11,7 @@ from pathlib import Path
 from rapidfuzz.distance import Levenshtein
 
 from serving.images import ImageError
-from serving.ocr import LayoutError, Reader
+from serving.ocr import LAYOUTS, LayoutError, Reader
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,12 +104,20 @@ def _groups(page: Labelled) -> Iterator[str]:
         yield f"level {page.groups['level']}, source {page.groups['source']}"
 
 
-def table(errors: dict[str, Errors]) -> str:
-    """The errors as a table in Markdown."""
-    lines = ["| pages | number | characters | character error rate | unread |", "|---|---|---|---|---|"]
-    for group, figures in sorted(errors.items()):
+def table(figures: dict[str, dict[str, Errors]]) -> str:
+    """The errors as a table in Markdown.
+
+    Args:
+        figures: `in_context` and `alone`, each as of `evaluate`: with and without the help of the neighbours.
+    """
+    lines = [
+        "| pages | number | characters | character error rate | each character alone | unread |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for group, errors in sorted(figures["in_context"].items()):
         lines.append(
-            f"| {group} | {figures.pages} | {figures.characters:,} | {figures.rate:.4f} | {figures.unread} |"
+            f"| {group} | {errors.pages} | {errors.characters:,} | {errors.rate:.4f} | "
+            f"{figures['alone'][group].rate:.4f} | {errors.unread} |"
         )
     return "\n".join(lines)
 
@@ -118,16 +126,23 @@ def main() -> None:
     """Prints the table; `--json FILE` writes the figures as well."""
     parser = argparse.ArgumentParser(prog="python -m serving.evaluate", description=__doc__)
     parser.add_argument("folder", type=Path, metavar="FOLDER")
-    parser.add_argument("--layout", default="auto", choices=("auto", "grid", "char"))
+    parser.add_argument("--layout", default="auto", choices=LAYOUTS)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
     options = parser.parse_args()
     try:
-        errors = evaluate(Reader(), read_labelled(options.folder), options.layout, print)
+        pages = read_labelled(options.folder)
+        figures = {
+            name: evaluate(Reader(context=name == "in_context"), pages, options.layout, print)
+            for name in ("in_context", "alone")
+        }
     except ValueError as error:
         parser.exit(1, f"hanzoo: {error}\n")
-    print(f"\n{table(errors)}")
+    print(f"\n{table(figures)}")
     if options.json is not None:
-        content = {group: dataclasses.asdict(figures) for group, figures in sorted(errors.items())}
+        content = {
+            name: {group: dataclasses.asdict(one) for group, one in sorted(errors.items())}
+            for name, errors in figures.items()
+        }
         options.json.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 

@@ -25,7 +25,12 @@ class Section:
 
 
 def _pages(figures: dict[str, Any]) -> str:
-    return evaluate.table({group: evaluate.Errors(**errors) for group, errors in figures.items()})
+    return evaluate.table(
+        {
+            name: {group: evaluate.Errors(**one) for group, one in errors.items()}
+            for name, errors in figures.items()
+        }
+    )
 
 
 def _line_reader(result: dict[str, Any]) -> str:

@@ -27,8 +27,9 @@ from serving.cells import BATCH, MARGIN
 from zoo import charset, ctc, geometry, kinds
 from zoo.manuscript import Direction
 
-WEIGHT = 0.15
-"""What log P(next | previous) of a bigram counts beside the recogniser."""
+WEIGHT = 0.05
+"""What log P(next | previous) of a bigram counts beside the recogniser. It only helps to find the path; more cuts
+characters apart to get usual text. `serving.context` then chooses the characters of the path."""
 
 
 Recogniser = Callable[[np.ndarray], np.ndarray]

@@ -128,6 +128,62 @@ def test_a_limit_without_room_is_named() -> None:
         bigram.build(random_counts(), limit=100)
 
 
+def test_words_teach_what_stands_within_them_and_leave_open_what_follows(tmp_path: Path) -> None:
+    one, two, three, four = charset.encode("一二三四")
+    (tmp_path / "words").write_text(
+        "# made by hand\n一二 30 ㄧ ㄦˋ\n三 9\n四二三\t6\n龘二 7\n", encoding="utf-8"
+    )
+    counts = bigram.count_words(tmp_path / "words")
+    assert counts[one, two] == 30
+    assert counts[four, two] == counts[two, three] == 6
+    assert (counts[two, 0], counts[three, 0]) == (30, 6)
+    made = load(bigram.build(counts), tmp_path)
+    after_two = np.exp(made.log_probability(two, np.arange(1, made.classes)))
+    assert after_two.sum() == pytest.approx(1)
+    assert after_two[three - 1] < 0.5 < np.exp(made.log_probability(one, [two]))[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("一二 often\n", "a word and its frequency"), ("一 3\n", "must hold words of two")],
+)
+def test_a_list_without_words_is_named(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "words").write_text(content, encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        bigram.count_words(tmp_path / "words")
+
+
+def test_words_join_text(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(TEXT * 200, encoding="utf-8")
+    (tmp_path / "words").write_text("四五 3\n", encoding="utf-8")
+    four, five = charset.encode("四五")
+    chances = []
+    for words in (None, tmp_path / "words"):
+        bigram.train([tmp_path / "text.txt"], tmp_path / "out.npz", words=words)
+        chances.append(np.exp(Bigram.load(tmp_path / "out.npz").log_probability(four, [five]))[0])
+    assert chances[0] < 0.01 < 0.4 < chances[1]
+
+
+def test_digits_and_letters_stand_together(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(TEXT * 200, encoding="utf-8")
+    bigram.train([tmp_path / "text.txt"], tmp_path / "out.npz")
+    made = Bigram.load(tmp_path / "out.npz")
+    p, h, stop = charset.encode("Ph。")
+    assert made.log_probability(p, [h])[0] > made.log_probability(p, [stop])[0]
+
+
+def test_lines_that_measure_a_reader_teach_nothing(tmp_path: Path) -> None:
+    secret = "天地玄黃，宇宙洪荒"
+    (tmp_path / "text.txt").write_text(TEXT * 200 + f"{secret}。\n" * 50, encoding="utf-8")
+    (tmp_path / "dev.txt").write_text(f"日月{secret[3:]}\n{secret}\n", encoding="utf-8")
+    first, second = charset.encode("洪荒")
+    chances = []
+    for without in ((), (tmp_path / "dev.txt",)):
+        bigram.train([tmp_path / "text.txt"], tmp_path / "out.npz", without=without)
+        chances.append(np.exp(Bigram.load(tmp_path / "out.npz").log_probability(first, [second]))[0])
+    assert chances[1] < 0.01 < 0.9 < chances[0]
+
+
 @pytest.mark.slow
 def test_law_and_poems_fit_in_two_megabytes(shared: Path, tmp_path: Path) -> None:
     texts = [shared / "text" / "law.txt.xz", shared / "text" / "poems.txt.xz"]

@@ -42,7 +42,9 @@ def test_errors_are_counted_over_pages_and_groups(tmp_path: Path) -> None:
     assert errors["all"].edits == 1 + 1 + 2  # 黃 read as 黄, 宙 missing, c.png unread
     assert errors["level flat"].rate == pytest.approx(1 / 5)
     assert errors["level phone, source w1"].edits == 1
-    assert "| all | 3 | 9 | 0.4444 | 1 |" in evaluate.table(errors)
+    alone = evaluate.evaluate(_Reader({}), pages)
+    table = evaluate.table({"in_context": errors, "alone": alone})
+    assert "| all | 3 | 9 | 0.4444 | 1.0000 | 1 |" in table
 
 
 def test_a_folder_without_labels_is_named(tmp_path: Path) -> None:
@@ -56,10 +58,13 @@ def test_a_folder_without_labels_is_named(tmp_path: Path) -> None:
 def test_the_report_shows_each_section_that_has_figures(tmp_path: Path) -> None:
     folder = tmp_path / "results" / "pages"
     folder.mkdir(parents=True)
-    figures = {"all": {"pages": 2, "characters": 200, "edits": 7, "unread": 0}}
+    figures = {
+        name: {"all": {"pages": 2, "characters": 200, "edits": edits, "unread": 0}}
+        for name, edits in (("in_context", 7), ("alone", 9))
+    }
     (folder / "result.json").write_text(json.dumps(figures), encoding="utf-8")
     text = report.report(tmp_path / "presets", tmp_path / "results")
-    assert "| all | 2 | 200 | 0.0350 | 0 |" in text
+    assert "| all | 2 | 200 | 0.0350 | 0.0450 | 0 |" in text
     assert "serving.evaluate" in text
     assert "Time and memory" not in text
 

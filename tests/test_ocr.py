@@ -355,4 +355,4 @@ def test_characters_that_a_training_added_are_read():
     logits[0, -1] = 9
     recogniser = ocr._Recogniser(_Fixed(logits), _preset(1.0, added="龘"))
     (reading,) = recogniser(np.zeros((1, 64, 64), np.uint8))
-    assert reading.alternatives[0][0] == "龘"
+    assert recogniser.characters[reading.alternatives[0][0]] == "龘"

@@ -33,6 +33,7 @@ def folder(tmp_path: Path) -> Path:
 def _hand(seed: int, folder: Path, **changes: float) -> glyphs.StrokeHand:
     style = glyphs.Style.draw(np.random.default_rng(0))
     neat = {"stray": 0.0, "rise": 0.0, "lean": 0.0, "slant": 0.0, "bow": 0.0, "aspect": 1.0, "reach": 1.0}
+    neat |= {"roundness": 0.0, "flourish": 0.0}
     for name, value in (
         neat | {"width": 0.03, "running": 0.0, "taper": 0.0, "pressure": 0.0} | changes
     ).items():

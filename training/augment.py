@@ -109,7 +109,8 @@ def _warp(ink: np.ndarray, rng: np.random.Generator, size: int, distortion: Dist
         scale = 0.8 * size / cell * EM / side * rng.uniform(0.92, 1.08)
         centre = middle
     elif side <= EM / 3 and rng.random() < 0.7:
-        # Vertical writing puts its stops at the upper right or in the middle of the cell.
+        # Vertical writing puts its stops at the upper right or in the middle of the cell; some hands make them tiny.
+        scale *= rng.uniform(0.5, 1.1)
         centre = middle + rng.uniform(-0.28, 0.28, 2) * EM
         spread = 0.0
     angle = np.deg2rad(rng.normal(0, distortion.rotation / 2.5))

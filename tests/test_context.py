@@ -1,0 +1,101 @@
+"""Characters that are read beside their neighbours."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from serving import context
+from serving.context import Alternatives
+from zoo import charset, ctc
+
+
+def bigram_of(pairs: dict[tuple[int, int], float], classes: int = 6) -> ctc.Bigram:
+    """A bigram with these shares, and a unigram that prefers the lower classes."""
+    unigram = np.array([0.0, *1 / np.arange(1, classes)])
+    ordered = sorted(pairs)
+    starts = np.searchsorted([first for first, _ in ordered], np.arange(classes + 1))
+    return ctc.Bigram(
+        unigram / unigram.sum(),
+        starts,
+        np.array([second for _, second in ordered], int),
+        np.array([pairs[pair] for pair in ordered]),
+    )
+
+
+def by_enumeration(text: list[Alternatives], bigram: ctc.Bigram, weight: float) -> list[dict[int, float]]:
+    """The probabilities of each place, summed over all readings one by one."""
+    totals: list[dict[int, float]] = [{} for _ in text]
+    for reading in itertools.product(*text):
+        last, score = ctc.BLANK, 0.0
+        for label, share in reading:
+            score += np.log(share) + weight * bigram.log_probability(last, [label])[0]
+            last = label
+        for place, (label, _) in enumerate(reading):
+            totals[place][label] = totals[place].get(label, 0.0) + np.exp(score)
+    return [{label: one / sum(place.values()) for label, one in place.items()} for place in totals]
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.7, 1.0])
+def test_probabilities_are_those_of_all_readings_together(weight: float) -> None:
+    rng = np.random.default_rng(0)
+    bigram = bigram_of({(1, 2): 0.6, (2, 3): 0.5, (2, 1): 0.2, (4, 5): 0.9})
+    text: list[Alternatives] = []
+    for _ in range(5):
+        shares = rng.dirichlet(np.ones(3))
+        labels = rng.choice(np.arange(1, 6), 3, replace=False)
+        pairs = zip(labels.tolist(), shares.tolist(), strict=True)
+        text.append(tuple(sorted(pairs, key=lambda one: -one[1])))
+    found = context.reread(text, bigram, weight)
+    for place, expected in zip(found, by_enumeration(text, bigram, weight), strict=True):
+        assert dict(place) == pytest.approx(expected)
+        assert [share for _, share in place] == sorted((share for _, share in place), reverse=True)
+
+
+def test_the_neighbours_decide_between_look_alikes() -> None:
+    bigram = bigram_of({(1, 2): 0.9, (3, 4): 0.9})
+    either: Alternatives = ((4, 0.51), (2, 0.49))
+    first, second = (context.reread([((label, 1.0),), either], bigram)[1] for label in (1, 3))
+    assert (first[0][0], second[0][0]) == (2, 4)
+
+
+def test_what_is_hardly_possible_keeps_its_place_at_the_end() -> None:
+    bigram = bigram_of({})
+    (place,) = context.reread([((3, 0.6), (1, 0.39), (2, 1e-9))], bigram)
+    assert [label for label, _ in place] == [1, 3, 2]
+    assert place[-1] == (2, 1e-9)
+    assert sum(share for _, share in place) == pytest.approx(0.99)
+
+
+def test_a_text_without_characters_stays_empty_and_one_without_any_share_keeps_its_first() -> None:
+    assert context.reread([], bigram_of({})) == []
+    (place,) = context.reread([((5, 0.0), (4, 0.0))], bigram_of({}))
+    assert place[0][0] == 5
+
+
+def test_characters_that_a_training_added_are_as_likely_as_any() -> None:
+    bigram = bigram_of({(1, 2): 0.9})
+    added = bigram.classes + 3
+    np.testing.assert_allclose(
+        np.exp(context.expected(bigram, added, np.array([added, 1]))),
+        [1 / bigram.classes, bigram.unigram[1]],
+    )
+
+
+def test_the_bundled_bigram_knows_the_charset_and_what_people_write() -> None:
+    bigram = context.load()
+    assert bigram.classes == len(charset.CHARACTERS)
+    for text, wrong in (
+        ("臺灣", "臺濟"),
+        ("一個", "—個"),
+        ("日期", "曰期"),
+        ("說明", "說朋"),
+        ("iPhone", "iPh。ne"),
+    ):
+        scores = [_likelihood(bigram, charset.encode(one)) for one in (text, wrong)]
+        assert scores[0] > scores[1] + 1
+
+
+def _likelihood(bigram: ctc.Bigram, ids: list[int]) -> float:
+    pairs = itertools.pairwise([ctc.BLANK, *ids])
+    return sum(float(bigram.log_probability(last, [label])[0]) for last, label in pairs)
