@@ -52,7 +52,7 @@ def read(
 
     Args:
         images: The images, in the order in which they are read.
-        layout: Manuscript paper (grid), a page (lines), a line, a character (char); auto: grid or char.
+        layout: Manuscript paper (grid), a page (lines), a line, a character (char); auto: what it looks like.
         json: Print one JSON object per image, one per line.
         draw: Folder to draw each page in, with its cells and its text, as NAME.png.
         model: A bundled model, or the folder that `hanzoo preset` made.

@@ -6,7 +6,6 @@ import numpy as np
 
 from serving import lines, orientation
 from serving.cells import BATCH
-from serving.finder import LineFinder
 from serving.lines import Written
 from serving.segmentation import Recogniser
 from zoo import ctc, geometry, layout, manuscript
@@ -28,13 +27,13 @@ class FoundLine(NamedTuple):
 
 
 def read(
-    image: np.ndarray, finder: LineFinder, recogniser: Recogniser, size: int, bigram: ctc.Bigram | None = None
+    image: np.ndarray, quads: np.ndarray, recogniser: Recogniser, size: int, bigram: ctc.Bigram | None = None
 ) -> list[FoundLine]:
     """Reads a page, however it lies.
 
     Args:
         image: uint8 (H, W, 3) RGB.
-        finder: Finds its lines.
+        quads: Corners of its lines in no order, float32 (n, 4, 2), from `serving.finder`.
         recogniser: Reads cells.
         size: Side of a cell in pixels.
         bigram: Tells how likely a character follows another.
@@ -42,7 +41,6 @@ def read(
     Returns:
         The lines in reading order, those without characters left out.
     """
-    quads, _ = finder(image)
     flat = manuscript.flatten(image)
     turns = orientation.turns(flat, quads, lambda crops: _certainties(recogniser, crops), size)
     height, width = flat.shape

@@ -35,6 +35,8 @@ SIZE = 64
 _ALTERNATIVES = 5  # Of a character on a page;
 _FOLLOWED = 8  # and those among which its neighbours choose.
 _INSIDE = 32  # Side in pixels of what tells the grain of the paper: cells without their printed lines.
+_OBLONG = 1.5  # Ink of one character is less than so much longer than wide,
+_THICK = 0.45  # and a line of this thickness, in shares of the ink, is a part of it.
 _INK = 128  # `manuscript.flatten` brings paper to about 255 and ink towards 0.
 
 
@@ -89,7 +91,8 @@ class Reader:
             source: A path, the bytes of a file, or uint8 pixels (H, W) or (H, W, 3) RGB.
             layout: "grid" for manuscript paper; "lines" for a page of text, however it lies; "line" for a
                 picture of one line, a vertical one where it is higher than wide; "char" for a picture of
-                one character; "auto" takes "grid" where manuscript paper is found and "char" elsewhere.
+                one character; "auto" takes "grid" where manuscript paper is found, and else what the lines and
+                the ink look like.
 
         Raises:
             serving.images.ImageError: The picture cannot be decoded.
@@ -144,18 +147,21 @@ class Reader:
         ]
 
     def _read(self, image: np.ndarray, layout: str, name: str) -> Page:
-        if layout == "lines":
-            return self._read_lines(image, name)
         if layout == "line":
             return self._read_line(image, name)
-        grid = manuscript.find(image) if layout in ("auto", "grid") else None
+        if layout == "char":
+            return self._read_character(image, name)
+        grid = manuscript.find(image) if layout != "lines" else None
         if grid is not None:
             return self._read_grid(image, grid, name)
         if layout == "grid":
             raise LayoutError(
                 "no manuscript paper was found; the whole frame of the sheet must be in the picture "
-                "(layout 'char' reads a single character)"
+                "(layout 'lines' reads pages without cells, 'char' a single character)"
             )
+        quads, _ = self._finder(image)
+        if layout == "lines" or not _shows_one_character(image, quads):
+            return self._read_lines(image, quads, name)
         return self._read_character(image, name)
 
     def _read_grid(self, image: np.ndarray, grid: manuscript.Grid, name: str) -> Page:
@@ -184,9 +190,9 @@ class Reader:
         height, width = image.shape[:2]
         return Page(name, width, height, "grid", direction, lines, listed)
 
-    def _read_lines(self, image: np.ndarray, name: str) -> Page:
+    def _read_lines(self, image: np.ndarray, quads: np.ndarray, name: str) -> Page:
         recogniser = self._recogniser
-        found = free_page.read(image, self._finder, recogniser.logits, recogniser.size, self._bigram)
+        found = free_page.read(image, quads, recogniser.logits, recogniser.size, self._bigram)
         lengths = collections.Counter[str]()
         for line in found:
             lengths[line.direction] += len(line.characters)
@@ -367,6 +373,26 @@ def _open(url: str, preset: runtime.Preset) -> Endpoint:
             f"(any, {classes}), the characters of {preset.name}. Received: image {image}, logits {logits}.",
         )
     return endpoint
+
+
+def _shows_one_character(image: np.ndarray, quads: np.ndarray) -> bool:
+    """Whether a picture without cells is one of a single character.
+
+    Args:
+        image: uint8 (H, W, 3) RGB.
+        quads: Corners of what was taken for lines, float32 (n, 4, 2).
+    """
+    if not len(quads):
+        return True
+    sides = np.linalg.norm(quads[:, [1, 3]] - quads[:, :1], axis=2)
+    box, _ = single.views(image, SIZE)
+    if box is None:
+        return True
+    width, height = box[2] - box[0]
+    # A line is longer than wide, and lines are thin beside what they fill.
+    return bool(
+        max(width, height) < _OBLONG * min(width, height) and sides.min(1).max() > _THICK * max(width, height)
+    )
 
 
 def _check(layout: str) -> None:

@@ -11,7 +11,7 @@ from serving import cells, finder, ocr, runtime, single
 from serving.images import ImageError
 from serving.ocr import LayoutError, Reader
 from tests import fakes
-from zoo import manuscript
+from zoo import charset, manuscript
 
 ROWS = ["_甲乙_", "_丙,_", "_乙甲_", "____"]
 
@@ -215,6 +215,56 @@ def test_lines_without_the_model_that_finds_them_are_an_error(reader, monkeypatc
     monkeypatch.setattr(finder, "MODEL", "dbnet_missing")
     with pytest.raises(LayoutError, match="layout 'lines' needs the model that finds lines: No preset named"):
         reader.read(np.full((100, 100), 255, np.uint8), layout="lines")
+
+
+def _box(left: float, top: float, right: float, bottom: float) -> list[list[float]]:
+    return [[left, top], [right, top], [right, bottom], [left, bottom]]
+
+
+@pytest.mark.parametrize(
+    ("found", "layout"),
+    [
+        ([], "char"),
+        ([_box(30, 30, 170, 170)], "char"),  # The character, taken for a short line;
+        ([_box(30, 30, 95, 170), _box(105, 30, 170, 170)], "char"),  # or its two halves.
+        ([_box(30, 30, 170, 50), _box(30, 60, 170, 80), _box(30, 90, 110, 110)], "lines"),
+    ],
+)
+def test_a_picture_without_cells_is_read_as_what_it_looks_like(reader, monkeypatch, found, layout):
+    image = np.full((200, 200, 3), 240, np.uint8)
+    image[30:171, 30:171] = 0
+    quads = np.array(found, np.float32).reshape(-1, 4, 2)
+    monkeypatch.setattr(manuscript, "find", lambda _: None)
+    reader.__dict__["_finder"] = lambda image: (quads, np.ones(len(quads)))
+    assert reader.read(image).layout == layout
+    assert reader.read(image, layout="lines").layout == "lines"
+
+
+def test_a_line_that_is_long_is_no_character(reader, monkeypatch):
+    image = np.full((100, 400, 3), 240, np.uint8)
+    image[30:71, 30:371] = 0
+    monkeypatch.setattr(manuscript, "find", lambda _: None)
+    reader.__dict__["_finder"] = lambda image: (np.array([_box(30, 30, 370, 70)], np.float32), np.ones(1))
+    assert reader.read(image).layout == "lines"
+
+
+def test_neighbours_help_to_read_a_character_unless_they_are_not_asked(tmp_path, monkeypatch):
+    # Whether the second character is 是 or 足 cannot be seen.
+    first, likely, other = charset.encode("不是足")
+    logits = np.full((4, len(charset.CHARACTERS)), -100, np.float32)
+    logits[0, first], logits[1, other], logits[1, likely], logits[2:, 0] = 9, 9, 8.9, 9
+    monkeypatch.setattr(runtime, "Session", lambda *_: _Fixed(logits))
+    texts = {}
+    for context in (True, False):
+        reader = Reader(fakes.preset(tmp_path / str(context)), context=context)
+        image, quads = fakes.sheet(["甲乙__"])
+        grid = manuscript.Grid(1, 4, quads, "horizontal", 1.0)
+        monkeypatch.setattr(manuscript, "find", lambda _, grid=grid: grid)
+        page = reader.read(image)
+        texts[context] = page.text
+        alternatives = dict(page.lines[0].characters[1].alternatives)
+        assert alternatives.keys() >= {"是", "足"}
+    assert texts == {True: "不是", False: "不足"}
 
 
 def test_unknown_layout_is_an_error(reader):
