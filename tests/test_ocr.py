@@ -253,7 +253,7 @@ def test_neighbours_help_to_read_a_character_unless_they_are_not_asked(tmp_path,
     first, likely, other = charset.encode("不是足")
     logits = np.full((4, len(charset.CHARACTERS)), -100, np.float32)
     logits[0, first], logits[1, other], logits[1, likely], logits[2:, 0] = 9, 9, 8.9, 9
-    monkeypatch.setattr(runtime, "Session", lambda *_: _Fixed(logits))
+    monkeypatch.setattr(runtime, "Session", lambda *_: _EachItsOwn(logits))
     texts = {}
     for context in (True, False):
         reader = Reader(fakes.preset(tmp_path / str(context)), context=context)
@@ -370,6 +370,13 @@ class _Fixed:
 
     def run(self, inputs):
         return {"logits": np.repeat(self.logits, len(inputs["image"]), 0)}
+
+
+class _EachItsOwn(_Fixed):
+    """Has an answer for each crop."""
+
+    def run(self, inputs):
+        return {"logits": np.resize(self.logits, (len(inputs["image"]), self.logits.shape[1]))}
 
 
 class _Doubtful(fakes.FakeSession):
