@@ -1,4 +1,4 @@
-"""Reads a labelled folder of pages and measures how well: `python -m serving.evaluate FOLDER`."""
+"""Reads labelled folders of pages and measures how well: `python -m serving.evaluate FOLDER...`."""
 
 import argparse
 import dataclasses
@@ -96,6 +96,11 @@ def evaluate(
     return dict(errors)
 
 
+def _of_set(page: Labelled) -> Labelled:
+    """The page with the name of its folder among its groups."""
+    return dataclasses.replace(page, groups={"set": page.path.parent.name, **page.groups})
+
+
 def _groups(page: Labelled) -> Iterator[str]:
     yield "all"
     for key, value in page.groups.items():
@@ -125,12 +130,14 @@ def table(figures: dict[str, dict[str, Errors]]) -> str:
 def main() -> None:
     """Prints the table; `--json FILE` writes the figures as well."""
     parser = argparse.ArgumentParser(prog="python -m serving.evaluate", description=__doc__)
-    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument("folders", type=Path, metavar="FOLDER", nargs="+")
     parser.add_argument("--layout", default="auto", choices=LAYOUTS)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
     options = parser.parse_args()
     try:
-        pages = read_labelled(options.folder)
+        pages = [page for folder in options.folders for page in read_labelled(folder)]
+        if len(options.folders) > 1:
+            pages = [_of_set(page) for page in pages]
         figures = {
             name: evaluate(Reader(context=name == "in_context"), pages, options.layout, print)
             for name in ("in_context", "alone")

@@ -66,6 +66,18 @@ SECTIONS = (
         _pages,
     ),
     Section(
+        "free",
+        "Text of free pages, plain and ruled, read with dbnet_s and hanzinet_m",
+        "python -m serving.evaluate DEV/free --json results/free/result.json",
+        _pages,
+    ),
+    Section(
+        "lines",
+        "Text of single lines, vertical ones in the sets vline, read character by character",
+        "python -m serving.evaluate DEV/line_* DEV/vline_* --layout line --json results/lines/result.json",
+        _pages,
+    ),
+    Section(
         "speed",
         "Time and memory of a page",
         "python -m serving.benchmark examples/essay.jpg --json results/speed/result.json",

@@ -47,6 +47,24 @@ def test_errors_are_counted_over_pages_and_groups(tmp_path: Path) -> None:
     assert "| all | 3 | 9 | 0.4444 | 1.0000 | 1 |" in table
 
 
+def test_several_folders_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.tsv").write_text(f"{name}.png\t天地\n", encoding="utf-8")
+    texts = {True: {"one.png": "天地", "two.png": "天"}, False: {"one.png": "天"}}
+    monkeypatch.setattr(evaluate, "Reader", lambda context: _Reader(texts[context]))
+    out = tmp_path / "result.json"
+    folders = [str(tmp_path / name) for name in ("one", "two")]
+    monkeypatch.setattr("sys.argv", ["evaluate", *folders, "--json", str(out)])
+    evaluate.main()
+    figures = json.loads(out.read_text(encoding="utf-8"))
+    edits = {name: {group: one["edits"] for group, one in groups.items()} for name, groups in figures.items()}
+    assert edits == {
+        "in_context": {"all": 1, "set one": 0, "set two": 1},
+        "alone": {"all": 3, "set one": 1, "set two": 2},
+    }
+
+
 def test_a_folder_without_labels_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"must hold manifest\.tsv"):
         evaluate.read_labelled(tmp_path)
