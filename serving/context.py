@@ -50,26 +50,26 @@ def reread(text: Sequence[Alternatives], bigram: ctc.Bigram, weight: float = WEI
     Returns:
         The same classes at each place with their probabilities in this text, the best first.
     """
-    if not text:
-        return []
+    if len(text) < 2:
+        return list(text)
     states = [_state(one) for one in text]
     steps = [
         weight * _transitions(bigram, before, after) for (before, _), (after, _) in itertools.pairwise(states)
     ]
-    forward = [weight * expected(bigram, ctc.BLANK, states[0][0]) + states[0][1]]
+    forward = [states[0][1]]
     for step, (_, shares) in zip(steps, states[1:], strict=True):
         forward.append(_sum(forward[-1][:, None] + step, 0) + shares)
     backward = [np.zeros(len(states[-1][0]))]
     for step, (_, shares) in zip(reversed(steps), reversed(states[1:]), strict=True):
         backward.append(_sum(step + (backward[-1] + shares)[None], 1))
     return [
-        _sorted(one, ahead + behind)
+        _weighed(one, ahead + behind)
         for one, ahead, behind in zip(text, forward, reversed(backward), strict=True)
     ]
 
 
 def expected(bigram: ctc.Bigram, last: int, classes: np.ndarray) -> np.ndarray:
-    """Log probability of each next character; one that the bigram does not know is as likely as any.
+    """Log probability of each next character; one that a training added is as likely as most that never followed.
 
     Args:
         bigram: Tells how likely a character follows another.
@@ -81,15 +81,19 @@ def expected(bigram: ctc.Bigram, last: int, classes: np.ndarray) -> np.ndarray:
     """
     known = classes < bigram.classes
     last = last if last < bigram.classes else ctc.BLANK
-    likely = np.full(len(classes), -np.log(bigram.classes))
+    likely = np.full(len(classes), np.log(bigram.rest[last] * np.median(bigram.unigram[1:])))
     likely[known] = bigram.log_probability(last, classes[known])
     return likely
 
 
+def _followed(alternatives: Alternatives) -> list[int]:
+    """The numbers of the alternatives that are followed: the likely ones, the first one if there is none."""
+    return [number for number, (_, share) in enumerate(alternatives) if share >= _LEAST] or [0]
+
+
 def _state(alternatives: Alternatives) -> tuple[np.ndarray, np.ndarray]:
     """The classes of a place that are followed, and the logarithms of their shares."""
-    followed = [one for one in alternatives if one[1] >= _LEAST] or [alternatives[0]]
-    classes, shares = zip(*followed, strict=True)
+    classes, shares = zip(*(alternatives[number] for number in _followed(alternatives)), strict=True)
     return np.array(classes, np.int64), np.log(np.maximum(shares, _LEAST))
 
 
@@ -103,10 +107,13 @@ def _sum(logs: np.ndarray, axis: int) -> np.ndarray:
     return np.asarray(most.squeeze(axis) + np.log(np.exp(logs - most).sum(axis)))
 
 
-def _sorted(alternatives: Alternatives, logs: np.ndarray) -> Alternatives:
-    """The alternatives with new probabilities; those that were not followed keep theirs, and stand last."""
-    shares = np.exp(logs - logs.max())
-    # What was followed shares what it had before.
-    shares = shares / shares.sum() * min(1.0, sum(share for _, share in alternatives[: len(logs)]))
-    followed = [(label, float(share)) for (label, _), share in zip(alternatives, shares, strict=False)]
-    return (*sorted(followed, key=lambda one: -one[1]), *alternatives[len(logs) :])
+def _weighed(alternatives: Alternatives, logs: np.ndarray) -> Alternatives:
+    """The alternatives, the best first: those that were followed with new shares of what they had together."""
+    shares = [share for _, share in alternatives]
+    followed = _followed(alternatives)
+    new = np.exp(logs - logs.max())
+    new *= min(1.0, sum(shares[number] for number in followed)) / new.sum()
+    for number, share in zip(followed, new.tolist(), strict=True):
+        shares[number] = share
+    weighed = ((label, share) for (label, _), share in zip(alternatives, shares, strict=True))
+    return tuple(sorted(weighed, key=lambda one: -one[1]))

@@ -5,7 +5,7 @@ import dataclasses
 import json
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rapidfuzz.distance import Levenshtein
@@ -45,6 +45,22 @@ def read_labelled(folder: Path) -> list[Labelled]:
         groups = {key: str(about[key]) for key in ("level", "style", "source") if key in about}
         pages.append(Labelled(folder / name, text.replace("\\n", "\n"), groups))
     return pages
+
+
+def read_sets(folders: Sequence[Path]) -> list[Labelled]:
+    """Reads labelled folders; where there are several, the name of its folder is among the groups of a page.
+
+    Raises:
+        ValueError: A folder is not labelled, or two have the same name.
+    """
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) < len(names):
+        raise ValueError(f"Labelled folders must have names of their own. Received: {', '.join(names)}.")
+    return [
+        dataclasses.replace(page, groups={"set": name, **page.groups}) if len(folders) > 1 else page
+        for folder, name in zip(folders, names, strict=True)
+        for page in read_labelled(folder)
+    ]
 
 
 def plain(text: str) -> str:
@@ -96,11 +112,6 @@ def evaluate(
     return dict(errors)
 
 
-def _of_set(page: Labelled) -> Labelled:
-    """The page with the name of its folder among its groups."""
-    return dataclasses.replace(page, groups={"set": page.path.parent.name, **page.groups})
-
-
 def _groups(page: Labelled) -> Iterator[str]:
     yield "all"
     for key, value in page.groups.items():
@@ -135,13 +146,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
     options = parser.parse_args()
     try:
-        pages = [page for folder in options.folders for page in read_labelled(folder)]
-        if len(options.folders) > 1:
-            pages = [_of_set(page) for page in pages]
-        figures = {
-            name: evaluate(Reader(context=name == "in_context"), pages, options.layout, print)
-            for name in ("in_context", "alone")
-        }
+        pages = read_sets(options.folders)
+        figures = {}
+        for name in ("in_context", "alone"):
+            print(f"{name.replace('_', ' ')}:")
+            figures[name] = evaluate(Reader(context=name == "in_context"), pages, options.layout, print)
     except ValueError as error:
         parser.exit(1, f"hanzoo: {error}\n")
     print(f"\n{table(figures)}")

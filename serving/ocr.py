@@ -35,8 +35,7 @@ SIZE = 64
 _ALTERNATIVES = 5  # Of a character on a page;
 _FOLLOWED = 8  # and those among which its neighbours choose.
 _INSIDE = 32  # Side in pixels of what tells the grain of the paper: cells without their printed lines.
-_OBLONG = 1.5  # Ink of one character is less than so much longer than wide,
-_THICK = 0.45  # and a line of this thickness, in shares of the ink, is a part of it.
+_THICK = 0.45  # What was found as a line may be a part of one character from this thickness on, in shares of all ink.
 _INK = 128  # `manuscript.flatten` brings paper to about 255 and ink towards 0.
 
 
@@ -91,8 +90,8 @@ class Reader:
             source: A path, the bytes of a file, or uint8 pixels (H, W) or (H, W, 3) RGB.
             layout: "grid" for manuscript paper; "lines" for a page of text, however it lies; "line" for a
                 picture of one line, a vertical one where it is higher than wide; "char" for a picture of
-                one character; "auto" takes "grid" where manuscript paper is found, and else what the lines and
-                the ink look like.
+                one character; "auto" takes "grid" where manuscript paper is found, and else "lines" or "char",
+                whichever the picture looks like.
 
         Raises:
             serving.images.ImageError: The picture cannot be decoded.
@@ -142,7 +141,7 @@ class Reader:
             return list(text)
         reread = contexts.reread([one.alternatives for one in text], self._bigram)
         return [
-            dataclasses.replace(one, alternatives=alternatives, certainty=alternatives[0][1])
+            dataclasses.replace(one, alternatives=alternatives)
             for one, alternatives in zip(text, reread, strict=True)
         ]
 
@@ -160,9 +159,26 @@ class Reader:
                 "(layout 'lines' reads pages without cells, 'char' a single character)"
             )
         quads, _ = self._finder(image)
-        if layout == "lines" or not _shows_one_character(image, quads):
+        if layout == "lines":
             return self._read_lines(image, quads, name)
-        return self._read_character(image, name)
+        return self._read_without_cells(image, quads, name)
+
+    def _read_without_cells(self, image: np.ndarray, quads: np.ndarray, name: str) -> Page:
+        """A page of lines or a picture of one character, whichever it looks like."""
+        one = self._read_character(image, name)
+        if not len(quads):
+            return one
+        page = self._read_lines(image, quads, name)
+        if not one.lines or not page.lines:
+            return page
+        written = np.reshape(one.lines[0].box, (4, 2))
+        thickness = np.linalg.norm(quads[:, [1, 3]] - quads[:, :1], axis=2).min(1).max()
+        if len(quads) == len(page.lines) == len(page.lines[0].characters) == 1:
+            return one
+        if thickness < _THICK * np.ptp(written, axis=0).max():
+            return page
+        # Two short lines, or the parts of a large character.
+        return max(one, page, key=lambda read: np.mean([line.score for line in read.lines]))
 
     def _read_grid(self, image: np.ndarray, grid: manuscript.Grid, name: str) -> Page:
         quads = grid.cells.reshape(-1, 4, 2)
@@ -375,26 +391,6 @@ def _open(url: str, preset: runtime.Preset) -> Endpoint:
     return endpoint
 
 
-def _shows_one_character(image: np.ndarray, quads: np.ndarray) -> bool:
-    """Whether a picture without cells is one of a single character.
-
-    Args:
-        image: uint8 (H, W, 3) RGB.
-        quads: Corners of what was taken for lines, float32 (n, 4, 2).
-    """
-    if not len(quads):
-        return True
-    sides = np.linalg.norm(quads[:, [1, 3]] - quads[:, :1], axis=2)
-    box, _ = single.views(image, SIZE)
-    if box is None:
-        return True
-    width, height = box[2] - box[0]
-    # A line is longer than wide, and lines are thin beside what they fill.
-    return bool(
-        max(width, height) < _OBLONG * min(width, height) and sides.min(1).max() > _THICK * max(width, height)
-    )
-
-
 def _check(layout: str) -> None:
     if layout not in LAYOUTS:
         raise ValueError(
@@ -444,9 +440,9 @@ def text_detection(image: Source, form: Literal["xywh"]) -> list[list[int]]: ...
 
 
 def text_detection(image: Source, form: str = "quad") -> list[list[tuple[float, float]]] | list[list[int]]:
-    """Finds where characters stand: the cells of manuscript paper, else the one character.
+    """Finds where characters stand: the cells of manuscript paper, else all ink as one character.
 
-    Blank cells are listed too, because no network looks at the picture.
+    `Reader.read` finds the characters of lines. Blank cells are listed too, because no network looks at the picture.
 
     Args:
         image: A path, the bytes of a file, or uint8 pixels (H, W) or (H, W, 3) RGB.

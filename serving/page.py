@@ -67,7 +67,7 @@ class Page:
         image: The path as it was given; empty for bytes and arrays.
         width: Width of the image in pixels.
         height: Height of the image in pixels.
-        layout: "grid" or "char".
+        layout: "grid", "lines", "line" or "char".
         direction: "vertical" (columns from right to left) or "horizontal".
         lines: The lines in reading order.
         grid: The cells, for `layout` "grid" only.

@@ -170,18 +170,25 @@ def test_digits_and_letters_stand_together(tmp_path: Path) -> None:
     made = Bigram.load(tmp_path / "out.npz")
     p, h, stop = charset.encode("Ph。")
     assert made.log_probability(p, [h])[0] > made.log_probability(p, [stop])[0]
+    one = charset.encode("一")[0]  # Nobody wrote letters after it.
+    assert made.log_probability(one, [h])[0] == pytest.approx(
+        made.log_probability(one, charset.encode("龍"))[0]
+    )
 
 
 def test_lines_that_measure_a_reader_teach_nothing(tmp_path: Path) -> None:
     secret = "天地玄黃，宇宙洪荒"
     (tmp_path / "text.txt").write_text(TEXT * 200 + f"{secret}。\n" * 50, encoding="utf-8")
-    (tmp_path / "dev.txt").write_text(f"日月{secret[3:]}\n{secret}\n", encoding="utf-8")
+    (tmp_path / "dev.txt").write_text(f"日月{secret[:3]}\n{secret[3:]}\n", encoding="utf-8")
     first, second = charset.encode("洪荒")
     chances = []
     for without in ((), (tmp_path / "dev.txt",)):
         bigram.train([tmp_path / "text.txt"], tmp_path / "out.npz", without=without)
         chances.append(np.exp(Bigram.load(tmp_path / "out.npz").log_probability(first, [second]))[0])
     assert chances[1] < 0.01 < 0.9 < chances[0]
+    (tmp_path / "short.txt").write_text("天地\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"short\.txt: must hold 8 Chinese"):
+        bigram.train([tmp_path / "text.txt"], tmp_path / "out.npz", without=[tmp_path / "short.txt"])
 
 
 @pytest.mark.slow

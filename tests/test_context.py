@@ -27,10 +27,9 @@ def by_enumeration(text: list[Alternatives], bigram: ctc.Bigram, weight: float) 
     """The probabilities of each place, summed over all readings one by one."""
     totals: list[dict[int, float]] = [{} for _ in text]
     for reading in itertools.product(*text):
-        last, score = ctc.BLANK, 0.0
-        for label, share in reading:
-            score += np.log(share) + weight * bigram.log_probability(last, [label])[0]
-            last = label
+        score = sum(np.log(share) for _, share in reading)
+        for (last, _), (label, _) in itertools.pairwise(reading):
+            score += weight * bigram.log_probability(last, [label])[0]
         for place, (label, _) in enumerate(reading):
             totals[place][label] = totals[place].get(label, 0.0) + np.exp(score)
     return [{label: one / sum(place.values()) for label, one in place.items()} for place in totals]
@@ -59,27 +58,44 @@ def test_the_neighbours_decide_between_look_alikes() -> None:
     assert (first[0][0], second[0][0]) == (2, 4)
 
 
-def test_what_is_hardly_possible_keeps_its_place_at_the_end() -> None:
-    bigram = bigram_of({})
-    (place,) = context.reread([((3, 0.6), (1, 0.39), (2, 1e-9))], bigram)
-    assert [label for label, _ in place] == [1, 3, 2]
-    assert place[-1] == (2, 1e-9)
-    assert sum(share for _, share in place) == pytest.approx(0.99)
+def test_what_is_hardly_possible_keeps_its_share() -> None:
+    doubtful: Alternatives = ((3, 0.6), (1, 0.39), (2, 1e-9))
+    found = context.reread([((4, 1.0),), doubtful], bigram_of({(4, 1): 0.9}))[1]
+    assert [label for label, _ in found] == [1, 3, 2]
+    assert found[-1] == (2, 1e-9)
+    assert sum(share for _, share in found) == pytest.approx(0.99)
 
 
-def test_a_text_without_characters_stays_empty_and_one_without_any_share_keeps_its_first() -> None:
+def test_alternatives_may_come_in_any_order_and_leave_in_that_of_their_shares() -> None:
+    text: list[Alternatives] = [((4, 1.0),), ((5, 5e-6), (2, 0.99), (3, 0.009))]
+    found = context.reread(text, bigram_of({}))[1]
+    assert [label for label, _ in found] == [2, 3, 5]
+    assert dict(found)[5] == 5e-6
+    # What the neighbours rule out falls behind what was not followed.
+    pair = bigram_of({(4, 2): 0.999})
+    found = context.reread([((4, 1.0),), ((3, 2e-5), (2, 0.9), (5, 9e-6))], pair, weight=3.0)[1]
+    assert [label for label, _ in found] == [2, 5, 3]
+
+
+def test_a_character_without_neighbours_stays_as_it_is() -> None:
     assert context.reread([], bigram_of({})) == []
-    (place,) = context.reread([((5, 0.0), (4, 0.0))], bigram_of({}))
-    assert place[0][0] == 5
+    alone: Alternatives = ((3, 0.6), (1, 0.4))
+    assert context.reread([alone], bigram_of({})) == [alone]
 
 
-def test_characters_that_a_training_added_are_as_likely_as_any() -> None:
+def test_a_place_without_any_share_keeps_its_first() -> None:
+    nothing: Alternatives = ((5, 0.0), (4, 0.0))
+    assert [place[0][0] for place in context.reread([nothing, nothing], bigram_of({}))] == [5, 5]
+
+
+def test_characters_that_a_training_added_are_as_likely_as_most_that_never_followed() -> None:
     bigram = bigram_of({(1, 2): 0.9})
     added = bigram.classes + 3
-    np.testing.assert_allclose(
-        np.exp(context.expected(bigram, added, np.array([added, 1]))),
-        [1 / bigram.classes, bigram.unigram[1]],
-    )
+    found = np.exp(context.expected(bigram, 1, np.array([added, 1, 2, 3, 4, 5])))
+    assert found[0] == pytest.approx(np.median(np.delete(found, [0, 2])), rel=0.5)
+    assert found[2] > 0.9
+    unknown = np.exp(context.expected(bigram, added, np.array([1])))
+    assert unknown == pytest.approx(bigram.unigram[1])
 
 
 def test_the_bundled_bigram_knows_the_charset_and_what_people_write() -> None:

@@ -63,6 +63,8 @@ def test_several_folders_are_told_apart(tmp_path: Path, monkeypatch: pytest.Monk
         "in_context": {"all": 1, "set one": 0, "set two": 1},
         "alone": {"all": 3, "set one": 1, "set two": 2},
     }
+    with pytest.raises(ValueError, match="names of their own"):
+        evaluate.read_sets([tmp_path / "one", tmp_path / "two" / ".." / "one"])
 
 
 def test_a_folder_without_labels_is_named(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from training.recipe import Recipe
 class Task:
     """Draws batches whose mean is the number of their step."""
 
-    recipe: Recipe = dataclasses.field(default_factory=lambda: Recipe("none", epochs=2, steps=5))
+    recipe: Recipe = dataclasses.field(default_factory=lambda: Recipe("none", epochs=2, steps=5, ema=0.9))
 
     def batches(self, first_step: int, steps: int) -> list[tuple[Any, None]]:
         rng = np.random.default_rng(0)
@@ -56,4 +56,13 @@ def test_they_last_only_inside(model: keras.Model) -> None:
 
 def test_a_model_without_normalisation_draws_nothing() -> None:
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    normalisation.refit(model, None)
+    normalisation.refit(model, _NoBatches())
+
+
+def test_without_an_average_of_weights_nothing_changes(model: keras.Model) -> None:
+    normalisation.refit(model, _NoBatches(Recipe("none")))
+
+
+class _NoBatches(Task):
+    def batches(self, first_step: int, steps: int) -> list[tuple[Any, None]]:
+        raise AssertionError("no batch is needed")

@@ -222,30 +222,45 @@ def _box(left: float, top: float, right: float, bottom: float) -> list[list[floa
 
 
 @pytest.mark.parametrize(
-    ("found", "layout"),
+    ("found", "lines", "score", "layout"),
     [
-        ([], "char"),
-        ([_box(30, 30, 170, 170)], "char"),  # The character, taken for a short line;
-        ([_box(30, 30, 95, 170), _box(105, 30, 170, 170)], "char"),  # or its two halves.
-        ([_box(30, 30, 170, 50), _box(30, 60, 170, 80), _box(30, 90, 110, 110)], "lines"),
+        ([], [], 0.0, "char"),
+        ([_box(30, 30, 170, 170)], ["甲"], 0.9, "char"),  # The character, taken for a short line;
+        ([_box(30, 30, 95, 170), _box(105, 30, 170, 170)], ["甲", "乙"], 0.2, "char"),  # or its two halves.
+        ([_box(30, 30, 170, 95), _box(30, 105, 170, 170)], ["甲乙", "丙甲"], 0.95, "lines"),
+        (
+            [_box(30, 30, 170, 50), _box(30, 60, 170, 80), _box(30, 90, 110, 110)],
+            ["甲", "乙", "丙"],
+            0.2,
+            "lines",
+        ),
+        ([_box(30, 30, 170, 50)], ["甲乙丙"], 0.2, "lines"),
+        ([_box(30, 30, 170, 170)], [], 0.0, "lines"),
     ],
 )
-def test_a_picture_without_cells_is_read_as_what_it_looks_like(reader, monkeypatch, found, layout):
+def test_a_picture_without_cells_is_read_as_what_it_looks_like(
+    reader, monkeypatch, found, lines, score, layout
+):
     image = np.full((200, 200, 3), 240, np.uint8)
     image[30:171, 30:171] = 0
+    image[50:151, 50:151] = 240
     quads = np.array(found, np.float32).reshape(-1, 4, 2)
     monkeypatch.setattr(manuscript, "find", lambda _: None)
     reader.__dict__["_finder"] = lambda image: (quads, np.ones(len(quads)))
+    box = ((0.0, 0.0),) * 4
+    characters = [tuple(serving.page.Character(box, one, score) for one in line) for line in lines]
+    read = tuple(serving.page.Line(box, "", score, line) for line in characters)
+    written = serving.page.Page("", 200, 200, "lines", "horizontal", read)
+    monkeypatch.setattr(reader, "_read_lines", lambda *_: written)
+    monkeypatch.setattr(fakes.FakeSession, "run", _sure_of_one)
     assert reader.read(image).layout == layout
     assert reader.read(image, layout="lines").layout == "lines"
 
 
-def test_a_line_that_is_long_is_no_character(reader, monkeypatch):
-    image = np.full((100, 400, 3), 240, np.uint8)
-    image[30:71, 30:371] = 0
-    monkeypatch.setattr(manuscript, "find", lambda _: None)
-    reader.__dict__["_finder"] = lambda image: (np.array([_box(30, 30, 370, 70)], np.float32), np.ones(1))
-    assert reader.read(image).layout == "lines"
+def _sure_of_one(self, inputs):
+    logits = np.full((len(inputs["image"]), len(charset.CHARACTERS)), -100, np.float32)
+    logits[:, charset.encode("田")[0]], logits[:, charset.encode("由")[0]] = 1.0, 0.0
+    return {"logits": logits}  # 0.66 after the temperature
 
 
 def test_neighbours_help_to_read_a_character_unless_they_are_not_asked(tmp_path, monkeypatch):

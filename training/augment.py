@@ -20,7 +20,7 @@ class Distortion:
         margin: What a crop shows around its cell, as a share of the cell, as the reader cuts it.
         rotation: Degrees.
         shear: Shift of the top against the bottom, in shares of the height.
-        scale: Smallest and largest size of the em square, in shares of the cell.
+        scale: Smallest and largest size of the em square, in shares of the cell; small marks are smaller yet.
         shift: Shift of the character, in shares of the cell.
         proportion: How far some parts are widened at the cost of others, in shares of the em square.
         elastic: Local displacement in pixels of the em square.

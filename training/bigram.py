@@ -1,4 +1,4 @@
-"""Counts which character follows which, and writes what a decoder needs of it in at most 2 MB.
+"""Counts which character follows which, and writes what a decoder needs of it in a small file.
 
 Interpolated Kneser-Ney smoothing: each pair gives up a fixed count, and a unigram of how many different
 characters a character follows shares out what was given up. Pairs that tell little beyond the unigram are
@@ -48,7 +48,8 @@ def train(
         out: The `.npz` file; it appears whole or not at all.
         limit: Its largest size in bytes.
         words: A word and its frequency on each line, UTF-8, plain or `.xz`, parted by a blank or a tab; what follows
-            them does not matter. All words together weigh as much as the texts.
+            them does not matter. All words together weigh as much as the texts, or a little more, as no word counts
+            for less than once.
         without: Text that will be used to measure a reader; lines that share eight neighbouring Chinese characters
             with it teach nothing, and are not measured either.
 
@@ -62,9 +63,7 @@ def train(
             learn and to measure, or `limit` leaves no room for any pair.
     """
     counts = held = None
-    barred = {
-        part for file in without for lines in _lines(file) for line in lines for part in _passages(line)
-    }
+    barred = _barred(without)
     for text in texts:
         for learnt, kept_back in _count_file(text, barred):
             counts = learnt if counts is None else counts + learnt
@@ -74,11 +73,11 @@ def train(
             f"`texts` must hold at least {_HOLD_OUT} lines of characters of the charset. "
             f"Received: {[str(text) for text in texts]}."
         )
-    learned = counts + _runs()
+    learned = counts
     if words is not None:
         listed = count_words(words)
         learned = learned + (listed * (counts.sum() / listed.sum())).ceil().astype(np.int64)
-    content = build(learned, limit)
+    content = build(learned, limit, _runs())
     with checkpoint.replacing(out) as file:
         file.write(content)
     bigram = Bigram.load(out)
@@ -155,12 +154,15 @@ def _runs() -> sparse.csr_matrix:
     return sparse.csr_matrix(counts)
 
 
-def build(counts: sparse.csr_matrix, limit: int = 2_000_000) -> bytes:
+def build(
+    counts: sparse.csr_matrix, limit: int = 2_000_000, made_up: sparse.csr_matrix | None = None
+) -> bytes:
     """Smooths and prunes counts.
 
     Args:
         counts: As of `count` or `count_words`, of any number of classes up to 65,536.
         limit: Largest size of the file in bytes.
+        made_up: Counts of pairs that nobody wrote, which do not tell how many characters a character follows.
 
     Returns:
         The content of a file that `zoo.ctc.Bigram` loads.
@@ -168,16 +170,15 @@ def build(counts: sparse.csr_matrix, limit: int = 2_000_000) -> bytes:
     Raises:
         ValueError: `counts` is empty, or `limit` leaves no room for any pair.
     """
-    pairs = sparse.coo_matrix(counts)
-    pairs.sum_duplicates()
-    if not pairs.nnz:
+    if not counts.nnz:
         raise ValueError("`counts` must hold a pair of characters.")
+    unigram = _unigram(np.bincount(sparse.coo_matrix(counts).col, minlength=counts.shape[0]))
+    pairs = sparse.coo_matrix(counts if made_up is None else counts + made_up)
     before, after, seen = pairs.row, pairs.col, pairs.data.astype(np.float64)
     classes = counts.shape[0]
     totals = np.bincount(before, seen, minlength=classes)
     known = after != BLANK  # What follows the end of a word falls to the unigram.
     before, after, seen = before[known], after[known], seen[known]
-    unigram = _unigram(np.bincount(after, minlength=classes))
     shares = (seen - _discounts(seen)) / totals[before]
     lower = (1 - np.bincount(before, shares, minlength=classes))[before] * unigram[after]
     gain = seen * np.log1p(shares / lower)
@@ -262,6 +263,21 @@ def _lines(path: Path) -> Iterator[list[str]]:
                 yield lines
         except (UnicodeDecodeError, lzma.LZMAError, EOFError) as error:
             raise ValueError(f"{path}: this is no UTF-8 text, plain or .xz: {error}") from error
+
+
+def _barred(files: Sequence[Path]) -> set[str]:
+    """The passages of files of text, whose lines may break anywhere.
+
+    Raises:
+        ValueError: A file holds none.
+    """
+    barred: set[str] = set()
+    for file in files:
+        passages = _passages("".join(line for lines in _lines(file) for line in lines))
+        if not passages:
+            raise ValueError(f"{file}: must hold {_PASSAGE} Chinese characters or more.")
+        barred |= passages
+    return barred
 
 
 def _passages(line: str) -> set[str]:

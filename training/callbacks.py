@@ -13,7 +13,6 @@ import numpy as np
 
 from training import adversary, checkpoint, distribute, normalisation
 from training.task import Task
-from zoo import gan
 
 CHECKPOINT, BEST = "checkpoint.npz", "best.npz"
 
@@ -42,7 +41,7 @@ class EndOfEpoch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         first = distribute.is_first()
         with averaged(self.model):
-            with self._one_device.current() as model, self._normalised(model):
+            with self._one_device.current() as model, normalisation.refitted(model, self._task):
                 figures = self._task.evaluate(model)
                 pictures = self._task.pictures(model)
             self.history.append(
@@ -63,11 +62,6 @@ class EndOfEpoch(keras.callbacks.Callback):
             print(self._summary(), flush=True)
         # Figures of unlike machines may differ in their last digits: the first one decides for all.
         self.model.stop_training = distribute.gather(np.bool_(has_ended(self.history, self._task)))[0]
-
-    def _normalised(self, model: keras.Model) -> contextlib.AbstractContextManager[None]:
-        if not self._task.recipe.ema or isinstance(model, gan.Adversarial):
-            return contextlib.nullcontext()
-        return normalisation.refitted(model, self._task)
 
     def _show(self, epoch: int, figures: dict[str, float], pictures: dict[str, np.ndarray]) -> None:
         import tensorflow as tf

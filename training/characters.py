@@ -147,10 +147,14 @@ class CharacterTask:
         drawn = pipeline.train_batches(self.sampler, first_step, steps)
         if self.recipe.teacher is None:
             return drawn
-        if zoo.characters(self.recipe.teacher) != self.characters:
-            raise ValueError(f"`teacher` must know the same characters. Received: {self.recipe.teacher}.")
-        teacher = zoo.load(self.recipe.teacher)
-        return distillation.with_answers(drawn, teacher, self.recipe.teacher_temperature)
+        return distillation.with_answers(drawn, self._teacher, self.recipe.teacher_temperature)
+
+    @functools.cached_property
+    def _teacher(self) -> keras.Model:
+        teacher = str(self.recipe.teacher)
+        if zoo.characters(teacher) != self.characters:
+            raise ValueError(f"`teacher` must know the same characters. Received: {teacher}.")
+        return zoo.load(teacher)
 
     def evaluate(self, model: keras.Model) -> dict[str, float]:
         self._answers = [metrics.logits_of(model, source).argmax(1) for source in self.validation]

@@ -131,6 +131,10 @@ class OneDevice:
             if self._copy is None:
                 built = self._model.built_by_zoo
                 self._copy = zoo.create(built["model"], **built["sizes"])
+                for copied, layer in zip(
+                    self._copy._flatten_layers(), self._model._flatten_layers(), strict=True
+                ):
+                    copied.trainable = layer.trainable
             self._copy.set_weights(weights)
             yield self._copy
         finally:

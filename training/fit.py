@@ -15,7 +15,6 @@ from training import adversary, callbacks, checkpoint, distribute, normalisation
 from training import recipe as recipes
 from training.recipe import CharacterRecipe, Recipe
 from training.task import Task
-from zoo import gan
 
 
 def fit(recipe: Recipe, workdir: Path, across: distribute.Across | None = None) -> keras.Model:
@@ -117,8 +116,7 @@ def _resume(model: keras.Model, workdir: Path) -> list[dict[str, Any]]:
 def _finish(model: keras.Model, task: Task, history: list[dict[str, Any]], workdir: Path) -> None:
     """Writes the weights and then `result.json`, which says that the run is whole."""
     recipe = task.recipe
-    if recipe.ema and not isinstance(model, gan.Adversarial):
-        normalisation.refit(model, task)
+    normalisation.refit(model, task)
     model = adversary.product(model)
     weights = workdir / zoo.WEIGHTS
     zoo.save_weights(model, workdir / "unfinished.weights.h5")

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from training.task import Task
+from zoo import gan
 
 _BATCHES = 20
 
@@ -22,14 +23,13 @@ def refit(model: keras.Model, task: Task) -> None:
     """Gives the normalisation of a model the mean and variance of batches that no step of the run draws.
 
     Args:
-        model: Its layers that do not train stay as they are.
+        model: Its layers that do not train stay as they are, and so do generators and what keeps no average.
         task: Draws the batches.
     """
-    layers = _layers(model)
-    if not layers:
+    recipe, layers = task.recipe, _layers(model)
+    if not recipe.ema or isinstance(model, gan.Adversarial) or not layers:
         return
     momenta = [layer.momentum for layer in layers]
-    recipe = task.recipe
     try:
         for done, batch in enumerate(task.batches(recipe.epochs * recipe.steps, _BATCHES)):
             for layer in layers:
@@ -45,8 +45,8 @@ def refitted(model: keras.Model, task: Task) -> Iterator[None]:
     """Inside, the normalisation of the model is that of `refit`."""
     variables = [variable for layer in _layers(model) for variable in layer.non_trainable_variables]
     before = [np.asarray(variable).copy() for variable in variables]
-    refit(model, task)
     try:
+        refit(model, task)
         yield
     finally:
         for variable, value in zip(variables, before, strict=True):

@@ -20,7 +20,7 @@ _RARE = "\"#$%&'*+-./<=>@[\\]^_`{|}~“”‘’※×÷°℃〈〉〔〕ˉˊˇˋ
 _OTHERS = [
     index
     for index, character in enumerate(charset.CHARACTERS)
-    if character and kinds.kind(character) in ("digits", "Latin", "bopomofo")
+    if character not in _RARE and kinds.kind(character) in ("digits", "Latin", "bopomofo")
 ]
 
 
