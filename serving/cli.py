@@ -212,9 +212,9 @@ def list_presets() -> int:
         return fail(str(error), debug=False)
     for preset in presets:
         print(f"{preset.name}  {preset.bytes / 1e6:.2f} MB")
-        for writer, figures in preset.writers.items():
+        for validated, figures in preset.figures.items():
             shown = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
-            print(f"  {writer}: {shown}")
+            print(f"  {validated}: {shown}")
     return 0
 
 

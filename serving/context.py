@@ -68,24 +68,6 @@ def reread(text: Sequence[Alternatives], bigram: ctc.Bigram, weight: float = WEI
     ]
 
 
-def expected(bigram: ctc.Bigram, last: int, classes: np.ndarray) -> np.ndarray:
-    """Log probability of each next character; one that a training added is as likely as most that never followed.
-
-    Args:
-        bigram: Tells how likely a character follows another.
-        last: The class before; the blank stands for an unknown character.
-        classes: Next classes, int (n,), none of them the blank.
-
-    Returns:
-        float64 (n,).
-    """
-    known = classes < bigram.classes
-    last = last if last < bigram.classes else ctc.BLANK
-    likely = np.full(len(classes), np.log(bigram.rest[last] * np.median(bigram.unigram[1:])))
-    likely[known] = bigram.log_probability(last, classes[known])
-    return likely
-
-
 def _followed(alternatives: Alternatives) -> list[int]:
     """The numbers of the alternatives that are followed: the likely ones, the first one if there is none."""
     return [number for number, (_, share) in enumerate(alternatives) if share >= _LEAST] or [0]
@@ -98,7 +80,7 @@ def _state(alternatives: Alternatives) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _transitions(bigram: ctc.Bigram, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    return np.stack([expected(bigram, int(last), after) for last in before])
+    return np.stack([bigram.log_probability(int(last), after) for last in before])
 
 
 def _sum(logs: np.ndarray, axis: int) -> np.ndarray:

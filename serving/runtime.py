@@ -148,6 +148,12 @@ class Preset:
         """The figures of each validation writer, such as `samples`, `top1_int8` and `top5_int8`."""
         return self.result.get("validation", {}).get("writers", {})
 
+    @property
+    def figures(self) -> dict[str, dict[str, float]]:
+        """What was validated: the figures of each writer, or of composed pages for a model that finds lines."""
+        pages = self.result.get("validation", {}).get("int8")
+        return {"composed pages": pages} if pages else self.writers
+
     def session(self, threads: int | None = None) -> Session:
         """A session of the model, its file checked against `result.json`."""
         digest = self.result["files"]["model.tflite"]["sha256"]

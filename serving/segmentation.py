@@ -22,7 +22,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from serving import context
 from serving.cells import BATCH, MARGIN
 from zoo import charset, ctc, geometry, kinds
 from zoo.manuscript import Direction
@@ -334,7 +333,7 @@ def _best_path(
             return
         classes, scores = answers.classes[one, :count], answers.scores[one, :count]
         if bigram is not None:
-            scores = scores + weight * context.expected(bigram, path.last, classes)
+            scores = scores + weight * bigram.log_probability(path.last, classes)
         totals = path.score + emphasis[one] * scores - costs[one]
         for choice, (total, label) in enumerate(zip(totals.tolist(), classes.tolist(), strict=True)):
             yield _Path(total, ctc.BLANK if bigram is None else label, (one, choice), path)

@@ -30,6 +30,10 @@ class FakeSession:
 
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         crops = inputs["image"]
+        if crops.shape[-1] == 3:  # A page, on which no lines are found.
+            return {
+                "probability": np.zeros((len(crops), crops.shape[1] // 2, crops.shape[2] // 2, 1), np.float32)
+            }
         self.batches.append(len(crops))
         inner = crops[:, 6:-6, 6:-6, 0] < 128  # Without the lines of the sheet.
         sides = np.sqrt(inner.sum((1, 2))) / crops.shape[1]
@@ -42,12 +46,24 @@ class FakeSession:
 
 def preset(folder: Path) -> Path:
     """Writes the files of a preset whose model is no model; only `FakeSession` takes it."""
+    return _written(
+        folder,
+        {"temperature": 1.5, "validation": {"writers": {"w06": {"samples": 100, "top1_int8": 0.9712}}}},
+    )
+
+
+def finder(folder: Path) -> Path:
+    """The same of a model that finds lines."""
+    recipe = {"kind": "DetectionRecipe", "size": [640, 640]}
+    return _written(folder, {"recipe": recipe, "validation": {"pages": 4, "int8": {"h_mean": 0.97}}})
+
+
+def _written(folder: Path, about: dict[str, object]) -> Path:
     content = b"a model"
     folder.mkdir(parents=True)
     (folder / "model.tflite").write_bytes(content)
     result = {
-        "temperature": 1.5,
-        "validation": {"writers": {"w06": {"samples": 100, "top1_int8": 0.9712}}},
+        **about,
         "files": {"model.tflite": {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}},
     }
     (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")

@@ -23,6 +23,7 @@ def hanzoo(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(runtime, "PRESETS", tmp_path / "presets")
     monkeypatch.setattr(runtime, "Session", fakes.FakeSession)
     fakes.preset(tmp_path / "presets" / "hanzinet_m")
+    fakes.finder(tmp_path / "presets" / finder.MODEL)
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments):
@@ -193,7 +194,12 @@ def test_help_names_every_option(hanzoo):
 
 
 def test_presets_are_listed_with_their_figures(hanzoo):
-    assert hanzoo("list") == (0, "hanzinet_m  0.00 MB\n  w06: samples 100  top1_int8 0.9712\n", "")
+    assert hanzoo("list") == (
+        0,
+        "dbnet_s  0.00 MB\n  composed pages: h_mean 0.97\n"
+        "hanzinet_m  0.00 MB\n  w06: samples 100  top1_int8 0.9712\n",
+        "",
+    )
 
 
 def test_a_damaged_model_is_reported_once(hanzoo, character, tmp_path, monkeypatch):

@@ -88,16 +88,6 @@ def test_a_place_without_any_share_keeps_its_first() -> None:
     assert [place[0][0] for place in context.reread([nothing, nothing], bigram_of({}))] == [5, 5]
 
 
-def test_characters_that_a_training_added_are_as_likely_as_most_that_never_followed() -> None:
-    bigram = bigram_of({(1, 2): 0.9})
-    added = bigram.classes + 3
-    found = np.exp(context.expected(bigram, 1, np.array([added, 1, 2, 3, 4, 5])))
-    assert found[0] == pytest.approx(np.median(np.delete(found, [0, 2])), rel=0.5)
-    assert found[2] > 0.9
-    unknown = np.exp(context.expected(bigram, added, np.array([1])))
-    assert unknown == pytest.approx(bigram.unigram[1])
-
-
 def test_the_bundled_bigram_knows_the_charset_and_what_people_write() -> None:
     bigram = context.load()
     assert bigram.classes == len(charset.CHARACTERS)

@@ -180,6 +180,12 @@ def test_what_follows_a_character_sums_to_one() -> None:
     np.testing.assert_allclose(np.exp(bigram.log_probability(ctc.BLANK, every)), [0.2, 0.3, 0.5])
 
 
+def test_characters_that_a_training_added_are_as_likely_as_most_that_never_followed() -> None:
+    bigram = ctc.Bigram(np.array([0, 0.2, 0.3, 0.5]), [0, 0, 2, 2, 3], [1, 3, 2], [0.5, 0.25, 0.9])
+    np.testing.assert_allclose(np.exp(bigram.log_probability(1, [9, 1])), [0.25 * 0.3, 0.5 + 0.25 * 0.2])
+    np.testing.assert_allclose(np.exp(bigram.log_probability(9, [1, 7])), [0.2, 0.3])
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -314,7 +314,8 @@ def _sign(character: str, image: np.ndarray, manner: Manner, side: float, direct
     corner = np.array([0.5, _BASELINE]) * (1 - factor) + pixel / 2
     outline = pixels * pixel + corner
     if manner.even and plain >= "\u4e00":
-        grow = float(np.clip(FILL / np.ptp(outline, axis=0).max(), *_EVENED)) ** manner.even
+        length = max(float(np.ptp(outline, axis=0).max()), pixel)
+        grow = float(np.clip(FILL / length, *_EVENED)) ** manner.even
         pixel, corner, outline = pixel * grow, 0.5 + grow * (corner - 0.5), 0.5 + grow * (outline - 0.5)
     share = manner.proportional
     if character in sheets.STOPS:

@@ -76,6 +76,7 @@ class Bigram:
             )
         if (np.diff(owners * self.classes + self.following) <= 0).any():
             raise ValueError("`following` must ascend for each class.")
+        self._typical = float(np.median(self.unigram[1:]))
 
     def _check(self) -> None:
         if self.unigram.ndim != 1 or len(self.unigram) < 2 or self.starts.shape != (self.classes + 1,):
@@ -130,15 +131,19 @@ class Bigram:
         """log P(next | previous) for each of some next classes.
 
         Args:
-            previous: A class; the blank stands for an unknown character.
-            following: Classes, int (n,), none of them the blank.
+            previous: A class; the blank stands for an unknown character, as does a class that a training added.
+            following: Classes, int (n,), none of them the blank. One that a training added is as likely as most
+                that never followed.
 
         Returns:
             float64 (n,).
         """
         following = np.asarray(following, np.int64)
+        previous = previous if previous < self.classes else BLANK
         start, stop = self.starts[previous], self.starts[previous + 1]
-        probability = self.rest[previous] * self.unigram[following]
+        added = following >= self.classes
+        unigram = np.where(added, self._typical, self.unigram[np.where(added, BLANK, following)])
+        probability = self.rest[previous] * unigram
         if stop > start:
             known = self.following[start:stop]
             place = np.minimum(np.searchsorted(known, following), stop - start - 1)
