@@ -125,6 +125,11 @@ def load(preset: str | Path) -> "keras.Model":
         model = create(description["model"], **description["sizes"])
         digest = description["files"][WEIGHTS]["sha256"]
         content = weights.read_bytes()
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"{weights}: there is no such file. The package of hanzoo brings the files of a device alone; weights "
+            f"to train on stand in its repository, in zoo/presets/{weights.parent.name}."
+        ) from error
     except (KeyError, TypeError, OSError) as error:
         raise ValueError(f"{weights.parent}: holds no model of the zoo ({error!r}).") from error
     if hashlib.sha256(content).hexdigest() != digest:
