@@ -54,7 +54,8 @@ def reread(text: Sequence[Alternatives], bigram: ctc.Bigram, weight: float = WEI
         return list(text)
     states = [_state(one) for one in text]
     steps = [
-        weight * _transitions(bigram, before, after) for (before, _), (after, _) in itertools.pairwise(states)
+        weight * bigram.log_probability(before[:, None], after[None])
+        for (before, _), (after, _) in itertools.pairwise(states)
     ]
     forward = [states[0][1]]
     for step, (_, shares) in zip(steps, states[1:], strict=True):
@@ -77,10 +78,6 @@ def _state(alternatives: Alternatives) -> tuple[np.ndarray, np.ndarray]:
     """The classes of a place that are followed, and the logarithms of their shares."""
     classes, shares = zip(*(alternatives[number] for number in _followed(alternatives)), strict=True)
     return np.array(classes, np.int64), np.log(np.maximum(shares, _LEAST))
-
-
-def _transitions(bigram: ctc.Bigram, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    return np.stack([bigram.log_probability(int(last), after) for last in before])
 
 
 def _sum(logs: np.ndarray, axis: int) -> np.ndarray:

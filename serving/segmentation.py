@@ -325,18 +325,20 @@ def _best_path(
     """
     count = 1 if bigram is None else answers.classes.shape[1]
 
-    def longer(path: _Path, one: int) -> Iterator[_Path]:
-        """The path with one more candidate."""
+    def longer(paths: list[_Path], one: int) -> Iterator[_Path]:
+        """The paths with one more candidate."""
         if answers.blank[one] > np.log(_BLANK):
-            score = path.score + emphasis[one] * answers.blank[one] - costs[one]
-            yield _Path(score, path.last, None, path)
+            added = emphasis[one] * answers.blank[one] - costs[one]
+            yield from (_Path(path.score + added, path.last, None, path) for path in paths)
             return
         classes, scores = answers.classes[one, :count], answers.scores[one, :count]
         if bigram is not None:
-            scores = scores + weight * bigram.log_probability(path.last, classes)
-        totals = path.score + emphasis[one] * scores - costs[one]
-        for choice, (total, label) in enumerate(zip(totals.tolist(), classes.tolist(), strict=True)):
-            yield _Path(total, ctc.BLANK if bigram is None else label, (one, choice), path)
+            last = np.array([path.last for path in paths])[:, None]
+            scores = scores + weight * bigram.log_probability(last, classes)
+        totals = np.array([[path.score] for path in paths]) + emphasis[one] * scores - costs[one]
+        for path, choices in zip(paths, totals.tolist(), strict=True):
+            for choice, (total, label) in enumerate(zip(choices, classes.tolist(), strict=True)):
+                yield _Path(total, ctc.BLANK if bigram is None else label, (one, choice), path)
 
     ending: list[list[int]] = [[] for _ in range(int(candidates.max(initial=0)) + 1)]
     for one, stop in enumerate(candidates[:, 1].tolist()):
@@ -345,10 +347,9 @@ def _best_path(
     for ones in ending[1:]:
         best: dict[int, _Path] = {}
         for one in ones:
-            for before in paths[candidates[one, 0]]:
-                for path in longer(before, one):
-                    if path.last not in best or path.score > best[path.last].score:
-                        best[path.last] = path
+            for path in longer(paths[candidates[one, 0]], one):
+                if path.last not in best or path.score > best[path.last].score:
+                    best[path.last] = path
         paths.append(sorted(best.values(), key=lambda path: -path.score)[:_BEAM])
     steps = []
     way: _Path | None = paths[-1][0]

@@ -74,7 +74,8 @@ class Bigram:
             raise ValueError(
                 f"`shares` must sum to less than 1 for each class. Received: {1 - self.rest.min()}."
             )
-        if (np.diff(owners * self.classes + self.following) <= 0).any():
+        self._pairs = owners * self.classes + self.following
+        if (np.diff(self._pairs) <= 0).any():
             raise ValueError("`following` must ascend for each class.")
         self._typical = float(np.median(self.unigram[1:]))
 
@@ -127,27 +128,31 @@ class Bigram:
         """Number of classes, the blank included."""
         return len(self.unigram)
 
-    def log_probability(self, previous: int, following: Sequence[int] | np.ndarray) -> np.ndarray:
-        """log P(next | previous) for each of some next classes.
+    def log_probability(
+        self, previous: int | np.ndarray, following: Sequence[int] | np.ndarray
+    ) -> np.ndarray:
+        """log P(next | previous) for pairs of classes.
 
         Args:
-            previous: A class; the blank stands for an unknown character, as does a class that a training added.
-            following: Classes, int (n,), none of them the blank. One that a training added is as likely as most
-                that never followed.
+            previous: Classes, int of any shape; the blank stands for an unknown character, as does a class that a
+                training added.
+            following: Next classes, int of a shape that fits that of `previous`, none of them the blank. One that a
+                training added is as likely as most that never followed.
 
         Returns:
-            float64 (n,).
+            float64 of the shape of both together.
         """
-        following = np.asarray(following, np.int64)
-        previous = previous if previous < self.classes else BLANK
-        start, stop = self.starts[previous], self.starts[previous + 1]
+        previous, following = np.asarray(previous, np.int64), np.asarray(following, np.int64)
+        previous = np.where(previous < self.classes, previous, BLANK)
         added = following >= self.classes
         unigram = np.where(added, self._typical, self.unigram[np.where(added, BLANK, following)])
         probability = self.rest[previous] * unigram
-        if stop > start:
-            known = self.following[start:stop]
-            place = np.minimum(np.searchsorted(known, following), stop - start - 1)
-            probability = probability + np.where(known[place] == following, self.shares[start:stop][place], 0)
+        if len(self._pairs):
+            wanted = previous * self.classes + following
+            place = np.minimum(np.searchsorted(self._pairs, wanted), len(self._pairs) - 1)
+            probability = probability + np.where(
+                (self._pairs[place] == wanted) & ~added, self.shares[place], 0
+            )
         return np.log(probability)
 
 
