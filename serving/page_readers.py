@@ -50,15 +50,16 @@ def _hanzoo() -> PageReader:
         reader = Reader()
 
         def read(image: np.ndarray) -> Found:
-            page = reader.read(image, layout="lines")
+            page = reader.read(image)
             return [([list(corner) for corner in line.box], line.text) for line in page.lines]
 
         return read
 
     def files() -> list[Path]:
-        from serving import finder, ocr, runtime
+        from serving import context, finder, ocr, runtime
 
-        return [runtime.preset(name).folder / "model.tflite" for name in (finder.MODEL, ocr.MODEL)]
+        models = [runtime.preset(name).folder / "model.tflite" for name in (finder.MODEL, ocr.MODEL)]
+        return [*models, context.FILE]
 
     return PageReader(make, functools.partial(_version, "hanzoo"), files)
 

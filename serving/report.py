@@ -7,7 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from serving import benchmark, card, evaluate, measure_detection, measure_peers, measure_zoo, reading_tables
+from serving import (
+    benchmark,
+    card,
+    compare,
+    evaluate,
+    measure_detection,
+    measure_peers,
+    measure_zoo,
+    reading_tables,
+)
 from training import ablate, measure_ensemble, measure_grids, measure_rate
 from training.recipe import DetectionRecipe
 
@@ -76,6 +85,18 @@ SECTIONS = (
         "Text of single lines, vertical ones in the sets vline, read character by character",
         "python -m serving.evaluate DEV/line_* DEV/vline_* --layout line --json results/lines/result.json",
         _pages,
+    ),
+    Section(
+        "compare",
+        "Free pages, beside other programs in the same run",
+        "hanzoo compare DEV/free --json results/compare/result.json",
+        compare.table,
+    ),
+    Section(
+        "compare_grid",
+        "Manuscript paper, beside other programs in the same run",
+        "hanzoo compare DEV/grid --json results/compare_grid/result.json",
+        compare.table,
     ),
     Section(
         "speed",
