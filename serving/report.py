@@ -175,7 +175,8 @@ def _ablation(folder: Path, title: str) -> str:
         f"## {title}\n\n`python -m training.ablate DATA --fonts ... --strokes ... --rows {folder.name}`\n\n"
         f"{pictures:,} pictures of {len(recipe['characters']):,} characters for each row. Shares of right answers on "
         f"the same characters of writers that no row trained on, where any of {rows[0]['sizes']['classes'] - 1:,} "
-        f"can be the answer. With so few pictures the order tells more than the figures.\n\n{ablate.table(rows)}\n"
+        f"can be the answer. So short a run is far from trained: what is easier to learn leads at first, such as print "
+        f"before hands, and larger pictures.\n\n{ablate.table(rows)}\n"
     )
 
 

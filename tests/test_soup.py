@@ -1,0 +1,34 @@
+"""The mean of several runs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import zoo
+from tests import tiny
+from training import soup
+
+
+def saved(folder: Path, value: float, **sizes: object) -> Path:
+    model = zoo.create("hanzinet", **tiny.READERS["hanzinet"] | sizes)
+    for weight in model.weights:
+        weight.assign(np.full(weight.shape, value))
+    zoo.save(model, folder)
+    return folder
+
+
+def test_each_weight_is_the_mean_of_those_of_all_models(tmp_path: Path) -> None:
+    folders = [saved(tmp_path / str(value), value) for value in (1.0, 2.0, 6.0)]
+    mean = soup.mean(folders)
+    assert all((np.asarray(weight) == 3.0).all() for weight in mean.weights)
+    zoo.save(mean, tmp_path / "mean")
+    assert zoo.load(tmp_path / "mean").built_by_zoo == zoo.load(folders[0]).built_by_zoo
+
+
+def test_networks_that_differ_are_named(tmp_path: Path) -> None:
+    one, other = saved(tmp_path / "one", 1.0), saved(tmp_path / "other", 1.0, embedding=4)
+    with pytest.raises(ValueError, match="must be the same network"):
+        soup.mean([one, other])
+    with pytest.raises(ValueError, match="two or more"):
+        soup.mean([one])
