@@ -1,6 +1,6 @@
 """Composes the example pages: `python examples/make.py FONT`, from the root of the repository.
 
-Writes essay.jpg, letter.jpg and pupil.jpg beside this file, and the text of each in a `.txt` file,
+Writes essay.jpg, letter.jpg, pupil.jpg and note.jpg beside this file, and the text of each in a `.txt` file,
 a line for each line of the page. The same font gives the same pages.
 """
 
@@ -16,7 +16,8 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from training import glyphs, photograph, sheets  # noqa: E402
+from training import glyphs, pages, photograph, sheets, sources, writing  # noqa: E402
+from training.paper import Paper  # noqa: E402
 
 ESSAY = """\
 　　　　雨後的操場
@@ -39,6 +40,16 @@ PUPIL = """\
 　　　我的小貓
 我家有一隻小貓，牠的毛像雪一樣白，眼睛又圓又亮。
 每天早上，牠都會跳到我的床上，好像在說：「快起來，上學了！」
+"""
+
+NOTE = """\
+媽媽：
+我和同學去圖書館看書，
+五點半以前會回家。
+冰箱裡的綠豆湯我喝了一碗，
+剩下的留給弟弟。
+晚餐想吃番茄炒蛋，好嗎？
+小雲　下午一點
 """
 
 
@@ -113,13 +124,26 @@ def main() -> None:
     """Writes the pages."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("font", type=Path, help="a handwriting font, TrueType, OpenType or WOFF2")
-    hand = glyphs.FontHand(parser.parse_args().font, 160)
+    font = parser.parse_args().font
+    hand = glyphs.FontHand(font, 160)
     for name, example in EXAMPLES.items():
         rng = np.random.default_rng([example.seed, 10])
         page, truth = sheets.compose(example.text, example.sheet, hand, rng, ink=example.ink)
         picture, _ = example.take(page, rng)
         cv2.imwrite(str(HERE / f"{name}.jpg"), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 70])
         (HERE / f"{name}.txt").write_text(truth["text"] + "\n", encoding="utf-8")
+    _write_note(font)
+
+
+def _write_note(font: Path) -> None:
+    """A page without cells."""
+    rng = np.random.default_rng(3)
+    ruled = Paper(kind="ruled", margin=0.08)
+    style = pages.PageStyle(1240, 1100, 64, paper=ruled, ink="blue", pitch=1.6, margins=(2.5, 2.0, 1.5, 1.5))
+    page = pages.write_lines(NOTE.splitlines(), writing.Hand(sources.read_font(font)), style, rng)
+    picture, _ = photograph.phone(page.image, rng, 0.3)
+    cv2.imwrite(str(HERE / "note.jpg"), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 70])
+    (HERE / "note.txt").write_text(NOTE, encoding="utf-8")
 
 
 if __name__ == "__main__":
