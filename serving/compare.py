@@ -194,7 +194,8 @@ def table(result: dict[str, Any]) -> str:
         ]
         for name, one in readers.items()
     ]
-    parts = [f"{result['pages']} pages; {result['machine']}.", reading_tables.markdown(head, rows)]
+    machine = f"{result['machine']['cpu']}, {result['machine']['cores']} cores"
+    parts = [f"{result['pages']} pages; {machine}.", reading_tables.markdown(head, rows)]
     parts += [_chart(readers, group) for group in groups]
     parts += [
         f"Not measured: {name}: {one['missing']}"

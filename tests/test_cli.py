@@ -344,4 +344,4 @@ def test_the_example_pages_are_read_within_the_bounds(examples):
         answer = json.loads(line)
         assert answer["layout"] == ("lines" if page.stem == "note" else "grid")
         errors.add(answer["text"], page.with_suffix(".txt").read_text(encoding="utf-8"))
-    assert errors.rate <= 0.1  # Measured: 0.079. What breaks the reader costs far more than two points.
+    assert errors.rate <= 0.04  # Measured: 0.021. What breaks the reader costs far more than two points.
