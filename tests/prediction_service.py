@@ -536,10 +536,10 @@ class Recogniser(tf.Module):
     def _logits(self, image):
         inner = tf.cast(image[:, 6:-6, 6:-6, 0] < 128, tf.float32)
         side = tf.sqrt(tf.reduce_sum(inner, (1, 2))) / self._size
-        logits = tf.fill((tf.shape(image)[0], self._classes), -20.0)
+        logits = tf.fill((tf.shape(image)[0], self._classes), -100.0)
         for index, wanted in self._sides.items():
             column = tf.one_hot(index, self._classes)
-            logits = logits * (1 - column) + (10 - 60 * tf.abs(side - wanted))[:, None] * column
+            logits = logits * (1 - column) + (50 - 300 * tf.abs(side - wanted))[:, None] * column
         return {"logits": logits}
 
 
