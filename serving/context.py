@@ -13,15 +13,14 @@ References:
 import functools
 import itertools
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-import zoo
+from serving import runtime
 from zoo import ctc
 
-FILE = Path(zoo.__file__).parent / "bigram.npz"
-"""The bigram that comes with the package; `zoo/bigram.md` tells what it was counted in."""
+FILE = runtime.PRESETS / "bigram" / "model.npz"
+"""The bigram that comes with the package; the card beside it tells what it was counted in."""
 
 WEIGHT = 0.7
 """What log P(next | previous) counts beside the recogniser. Chosen on sentences that were not counted, written with
@@ -59,10 +58,10 @@ def reread(text: Sequence[Alternatives], bigram: ctc.Bigram, weight: float = WEI
     ]
     forward = [states[0][1]]
     for step, (_, shares) in zip(steps, states[1:], strict=True):
-        forward.append(_sum(forward[-1][:, None] + step, 0) + shares)
+        forward.append(np.logaddexp.reduce(forward[-1][:, None] + step, axis=0) + shares)
     backward = [np.zeros(len(states[-1][0]))]
     for step, (_, shares) in zip(reversed(steps), reversed(states[1:]), strict=True):
-        backward.append(_sum(step + (backward[-1] + shares)[None], 1))
+        backward.append(np.logaddexp.reduce(step + (backward[-1] + shares)[None], axis=1))
     return [
         _weighed(one, ahead + behind)
         for one, ahead, behind in zip(text, forward, reversed(backward), strict=True)
@@ -78,12 +77,6 @@ def _state(alternatives: Alternatives) -> tuple[np.ndarray, np.ndarray]:
     """The classes of a place that are followed, and the logarithms of their shares."""
     classes, shares = zip(*(alternatives[number] for number in _followed(alternatives)), strict=True)
     return np.array(classes, np.int64), np.log(np.maximum(shares, _LEAST))
-
-
-def _sum(logs: np.ndarray, axis: int) -> np.ndarray:
-    """The logarithm of the sum of what `logs` are the logarithms of."""
-    most = logs.max(axis, keepdims=True)
-    return np.asarray(most.squeeze(axis) + np.log(np.exp(logs - most).sum(axis)))
 
 
 def _weighed(alternatives: Alternatives, logs: np.ndarray) -> Alternatives:

@@ -11,9 +11,15 @@ ROOT = Path(__file__).resolve().parents[1]
 def packaged() -> set[Path]:
     settings = configparser.ConfigParser()
     settings.read(ROOT / "setup.cfg", encoding="utf-8")
-    lines = settings["options.package_data"]["zoo"].splitlines()
-    patterns = [line for line in lines if line and not line.startswith("#")]
-    return {file for pattern in patterns for file in (ROOT / "zoo").glob(pattern)}
+    with_data, without = (
+        {
+            file
+            for pattern in settings[f"options.{section}"]["zoo"].split()
+            for file in (ROOT / "zoo").glob(pattern)
+        }
+        for section in ("package_data", "exclude_package_data")
+    )
+    return with_data - without
 
 
 def test_the_package_has_all_that_a_page_is_read_with() -> None:

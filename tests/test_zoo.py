@@ -102,7 +102,7 @@ def test_a_damaged_or_missing_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="damaged: its sha256"):
         zoo.load(tmp_path)
     weights.unlink()
-    with pytest.raises(ValueError, match="in its repository, in zoo"):
+    with pytest.raises(ValueError, match="holds no model of the zoo"):
         zoo.load(tmp_path)
     (tmp_path / "model.json").write_text("{")
     with pytest.raises(ValueError, match="is no JSON"):

@@ -125,13 +125,13 @@ def load(preset: str | Path) -> "keras.Model":
         model = create(description["model"], **description["sizes"])
         digest = description["files"][WEIGHTS]["sha256"]
         content = weights.read_bytes()
-    except FileNotFoundError as error:
-        raise ValueError(
-            f"{weights}: there is no such file. The package of hanzoo brings the files of a device alone; weights "
-            f"to train on stand in its repository, in zoo/presets/{weights.parent.name}."
-        ) from error
     except (KeyError, TypeError, OSError) as error:
-        raise ValueError(f"{weights.parent}: holds no model of the zoo ({error!r}).") from error
+        hint = (
+            " The package brings what a device needs; weights to train on are in the repository of hanzoo."
+            if weights.parent.parent == PRESETS and not weights.exists()
+            else ""
+        )
+        raise ValueError(f"{weights.parent}: holds no model of the zoo ({error!r}).{hint}") from error
     if hashlib.sha256(content).hexdigest() != digest:
         raise ValueError(f"{weights}: damaged: its sha256 is not the one that was written beside it.")
     model.load_weights(weights)
