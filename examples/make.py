@@ -130,20 +130,23 @@ def main() -> None:
         rng = np.random.default_rng([example.seed, 10])
         page, truth = sheets.compose(example.text, example.sheet, hand, rng, ink=example.ink)
         picture, _ = example.take(page, rng)
-        cv2.imwrite(str(HERE / f"{name}.jpg"), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 70])
-        (HERE / f"{name}.txt").write_text(truth["text"] + "\n", encoding="utf-8")
-    _write_note(font)
+        _save(name, picture, truth["text"])
+    _save("note", _note(font), NOTE.rstrip())
 
 
-def _write_note(font: Path) -> None:
-    """A page without cells."""
+def _note(font: Path) -> np.ndarray:
+    """The picture of a page without cells, uint8 (h, w, 3) RGB."""
     rng = np.random.default_rng(3)
     ruled = Paper(kind="ruled", margin=0.08)
     style = pages.PageStyle(1240, 1100, 64, paper=ruled, ink="blue", pitch=1.6, margins=(2.5, 2.0, 1.5, 1.5))
     page = pages.write_lines(NOTE.splitlines(), writing.Hand(sources.read_font(font)), style, rng)
     picture, _ = photograph.phone(page.image, rng, 0.3)
-    cv2.imwrite(str(HERE / "note.jpg"), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 70])
-    (HERE / "note.txt").write_text(NOTE, encoding="utf-8")
+    return picture
+
+
+def _save(name: str, picture: np.ndarray, text: str) -> None:
+    cv2.imwrite(str(HERE / f"{name}.jpg"), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 70])
+    (HERE / f"{name}.txt").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

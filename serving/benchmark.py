@@ -128,6 +128,11 @@ def machine() -> dict[str, Any]:
     }
 
 
+def machine_in_words(machine: dict[str, Any]) -> str:
+    """What `machine` found, for people."""
+    return f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}"
+
+
 def _cpu_model() -> str:
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -163,12 +168,12 @@ def measure(page: str, repeat: int = 20) -> dict[str, Any]:
 
 def table(figures: dict[str, Any]) -> str:
     """The figures as a table in Markdown."""
-    machine, runs = figures["machine"], figures["runs"]
+    runs = figures["runs"]
     warm_run = runs[0]["warm"]
     what = f"{warm_run['cells']} cells, " if warm_run["cells"] else ""
     head = (
         f"{figures['page']}: {what}{warm_run['characters']} characters, layout {warm_run['layout']}; "
-        f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}"
+        f"{machine_in_words(figures['machine'])}"
     )
     rows = [["", *(f"{run['threads']} thread{'s' * (run['threads'] > 1)}" for run in runs)]]
     rows.append(["warm, median", *(f"{run['warm']['milliseconds']:.0f} ms" for run in runs)])

@@ -194,7 +194,7 @@ def table(result: dict[str, Any]) -> str:
         ]
         for name, one in readers.items()
     ]
-    machine = f"{result['machine']['cpu']}, {result['machine']['cores']} cores"
+    machine = benchmark.machine_in_words(result["machine"])
     parts = [f"{result['pages']} pages; {machine}.", reading_tables.markdown(head, rows)]
     parts += [_chart(readers, group) for group in groups]
     parts += [

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
+from serving import benchmark
 from training.calibration import PRECISION
 from zoo import kinds
 
@@ -163,7 +164,6 @@ def by_writer_calibration(found: dict[str, Any]) -> str:
 
 def latency(found: dict[str, Any]) -> str:
     """Milliseconds of a character in each precision on each number of threads."""
-    machine = found["machine"]
     counts = list(next(iter(found["milliseconds"].values())))
     rows = [
         [precision, *(f"{times[count]:.2f}" for count in counts)]
@@ -171,8 +171,8 @@ def latency(found: dict[str, Any]) -> str:
     ]
     head = ["ms a character", *(f"{count} thread{'s' * (count != '1')}" for count in counts)]
     return (
-        f"Batches of {found['batch']}, float32 in Keras, int8 in LiteRT; {machine['cpu']}, "
-        f"{machine['cores']} cores, Python {machine['python']}.\n\n{markdown(head, rows)}"
+        f"Batches of {found['batch']}, float32 in Keras, int8 in LiteRT; "
+        f"{benchmark.machine_in_words(found['machine'])}.\n\n{markdown(head, rows)}"
     )
 
 

@@ -95,7 +95,7 @@ SECTIONS = (
     Section(
         "compare_grid",
         "Manuscript paper, beside other programs in the same run",
-        "hanzoo compare DEV/grid --json results/compare_grid/result.json",
+        "hanzoo compare DEV/grid --readers hanzoo RapidOCR --json results/compare_grid/result.json",
         compare.table,
     ),
     Section(

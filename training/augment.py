@@ -73,7 +73,7 @@ def cell_image(
     if rng.random() < 0.25:
         ink = np.maximum(ink, _stray_strokes(255 - neighbour, rng, size))
     # Where every picture is faint and blurred, a small network learns little of how hands differ.
-    worn = bool(rng.random() < 0.5)
+    worn = rng.random() < 0.5
     ink *= np.float32(rng.uniform(0.25 if worn else 0.5, 1.0))
     if rng.random() < 0.4:
         ink *= _smooth_noise(rng, size, 16, 0.45, 1.1)  # Pencil and dry pens skip.

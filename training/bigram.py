@@ -23,6 +23,7 @@ import numpy as np
 from scipy import sparse
 
 from training import checkpoint
+from training.texts import read_texts
 from zoo import charset, kinds
 from zoo.ctc import BLANK, Bigram
 
@@ -126,9 +127,9 @@ def count_words(path: Path) -> sparse.csr_matrix:
     """
     size = len(charset.CHARACTERS)
     first, second, seen = [], [], []
-    for line in itertools.chain.from_iterable(_lines(path)):
-        word, *rest = line.split(maxsplit=2) or [""]
-        if not word or word.startswith("#"):
+    for line in read_texts([path]):
+        word, *rest = line.split(maxsplit=2)
+        if word.startswith("#"):
             continue
         if not rest or not rest[0].isdecimal():
             raise ValueError(
@@ -170,10 +171,13 @@ def build(
     Raises:
         ValueError: `counts` is empty, or `limit` leaves no room for any pair.
     """
-    if not counts.nnz:
+    pairs = sparse.coo_matrix(counts)
+    pairs.sum_duplicates()
+    if not pairs.nnz:
         raise ValueError("`counts` must hold a pair of characters.")
-    unigram = _unigram(np.bincount(sparse.coo_matrix(counts).col, minlength=counts.shape[0]))
-    pairs = sparse.coo_matrix(counts if made_up is None else counts + made_up)
+    unigram = _unigram(np.bincount(pairs.col, minlength=counts.shape[0]))
+    if made_up is not None:
+        pairs = sparse.coo_matrix(pairs + made_up)
     before, after, seen = pairs.row, pairs.col, pairs.data.astype(np.float64)
     classes = counts.shape[0]
     totals = np.bincount(before, seen, minlength=classes)
@@ -246,21 +250,15 @@ def _without_pairs(bigram: Bigram) -> Bigram:
 
 def _count_file(path: Path, barred: set[str]) -> Iterator[tuple[sparse.csr_matrix, sparse.csr_matrix]]:
     """Counts of the lines to learn and of those held out, a part of the file at a time."""
-    for lines in _lines(path):
-        if barred:
-            lines = [line for line in lines if barred.isdisjoint(_passages(line))]
-        held = lines[_HOLD_OUT - 1 :: _HOLD_OUT]
-        del lines[_HOLD_OUT - 1 :: _HOLD_OUT]
-        yield count(lines), count(held)
-
-
-def _lines(path: Path) -> Iterator[list[str]]:
-    """The lines of a text file, a part of it at a time."""
     opener = lzma.open if path.suffix == ".xz" else open
     with opener(path, "rt", encoding="utf-8") as file:
         try:
             while lines := list(itertools.islice(file, _LINES_AT_ONCE)):
-                yield lines
+                if barred:
+                    lines = [line for line in lines if barred.isdisjoint(_passages(line))]
+                held = lines[_HOLD_OUT - 1 :: _HOLD_OUT]
+                del lines[_HOLD_OUT - 1 :: _HOLD_OUT]
+                yield count(lines), count(held)
         except (UnicodeDecodeError, lzma.LZMAError, EOFError) as error:
             raise ValueError(f"{path}: this is no UTF-8 text, plain or .xz: {error}") from error
 
@@ -273,7 +271,7 @@ def _barred(files: Sequence[Path]) -> set[str]:
     """
     barred: set[str] = set()
     for file in files:
-        passages = _passages("".join(line for lines in _lines(file) for line in lines))
+        passages = _passages("".join(read_texts([file])))
         if not passages:
             raise ValueError(f"{file}: must hold {_PASSAGE} Chinese characters or more.")
         barred |= passages
