@@ -42,8 +42,8 @@ def refit(model: keras.Model, task: Task) -> None:
 
 @contextlib.contextmanager
 def refitted(model: keras.Model, task: Task) -> Iterator[None]:
-    """Inside, the normalisation of the model is that of `refit`."""
-    variables = [variable for layer in _layers(model) for variable in layer.non_trainable_variables]
+    """Inside, the normalisation of the model is that of `refit`. The states of its random numbers come back too."""
+    variables = model.non_trainable_variables
     before = [np.asarray(variable).copy() for variable in variables]
     try:
         refit(model, task)
