@@ -25,6 +25,7 @@ from zoo.manuscript import Direction
 # In em.
 _LEVEL = 0.55  # Pieces of a line are level to this,
 _WIDEST = 1.6  # and at most so far apart.
+_LEVELLER = 0.4  # Beyond one em apart they must be more level, by so much of that for each em.
 _MARK = 0.8  # Commas are smaller,
 _FAR = 0.8  # and stray further from the middle of their line.
 _GUTTER = 0.8  # Columns are at least so far apart.
@@ -211,7 +212,8 @@ def _following(pieces: _Lines) -> np.ndarray:
     size = np.maximum(1, np.maximum(thick[first], thick[second]))
     # Pieces may overlap a little.
     least = -0.5 * np.minimum(np.minimum(length[first], length[second]), size)
-    possible = (off < _LEVEL * size) & (gap < _WIDEST * size) & (gap > least)
+    level = _LEVEL * (size - _LEVELLER * np.maximum(gap - 1, 0))
+    possible = (off < level) & (gap < _WIDEST * size) & (gap > least)
     first, second, cost = first[possible], second[possible], (np.abs(gap) + 2 * off)[possible]
     after, before = np.full(count, np.inf), np.full(count, np.inf)
     np.minimum.at(after, first, cost)
