@@ -43,6 +43,7 @@ def read(
     model: str | None = None,
     endpoint: Annotated[str | None, tyro.conf.arg(metavar="URL")] = None,
     context: bool = True,
+    style: Literal["characters", "lines"] = "characters",
     debug: bool = False,
 ) -> int:
     """Read the text of images: PNG, JPEG, TIFF, WebP or BMP.
@@ -58,6 +59,7 @@ def read(
         model: A bundled model, or the folder that `hanzoo preset` made.
         endpoint: Recognise on TensorFlow Serving: http://HOST:8501/v1/models/NAME or grpc://HOST:8500/NAME.
         context: Read each character for itself, whatever stands beside it.
+        style: Cut lines into characters, or read each line as a whole with line_s. Cells are always read one by one.
         debug: Show the traceback of an error.
     """
     if not images:
@@ -73,7 +75,7 @@ def read(
 
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # gRPC chats on stderr.
     try:
-        reader = Reader(model, endpoint=endpoint, context=context)
+        reader = Reader(model, endpoint=endpoint, context=context, style=style)
     except ValueError as error:
         return wrong_option(f"--endpoint: {error}")
     try:

@@ -104,6 +104,7 @@ def gate(
         import time
 
         import zoo
+        from serving import benchmark
         from training import fit, sources
         from training import gate as gates
         from training.generator import Generator
@@ -123,7 +124,11 @@ def gate(
             zoo.load(recogniser),
             settings,
         )
-        report |= {"generator": zoo.describe(name)["model"], "seconds": time.monotonic() - started}
+        report |= {
+            "generator": zoo.describe(name)["model"],
+            "machine": benchmark.machine(),
+            "seconds": time.monotonic() - started,
+        }
         print(gates.table(report))
         print("accepted" if report["accepted"] else "not accepted")
         if json is not None:

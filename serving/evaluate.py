@@ -11,7 +11,7 @@ from pathlib import Path
 from rapidfuzz.distance import Levenshtein
 
 from serving.images import ImageError
-from serving.ocr import LAYOUTS, LayoutError, Reader
+from serving.ocr import LAYOUTS, STYLES, LayoutError, Reader
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +21,23 @@ class Labelled:
     path: Path
     text: str
     groups: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A way to read, and the title of its error rates."""
+
+    style: str
+    context: bool
+    title: str
+
+
+COLUMNS = {
+    "in_context": Column("characters", True, "character error rate"),
+    "alone": Column("characters", False, "each character alone"),
+    "lines_in_context": Column("lines", True, "line by line"),
+    "lines_alone": Column("lines", False, "line by line, without context"),
+}
 
 
 def read_labelled(folder: Path) -> list[Labelled]:
@@ -124,17 +141,13 @@ def table(figures: dict[str, dict[str, Errors]]) -> str:
     """The errors as a table in Markdown.
 
     Args:
-        figures: `in_context` and `alone`, each as of `evaluate`: with and without the help of the neighbours.
+        figures: For some of `COLUMNS`, the errors as of `evaluate`.
     """
-    lines = [
-        "| pages | number | characters | character error rate | each character alone | unread |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
-    for group, errors in sorted(figures["in_context"].items()):
-        lines.append(
-            f"| {group} | {errors.pages} | {errors.characters:,} | {errors.rate:.4f} | "
-            f"{figures['alone'][group].rate:.4f} | {errors.unread} |"
-        )
+    head = ["pages", "number", "characters", *(COLUMNS[name].title for name in figures), "unread"]
+    lines = [f"| {' | '.join(head)} |", f"|---{'|---:' * (len(head) - 1)}|"]
+    for group, errors in sorted(next(iter(figures.values())).items()):
+        rates = " | ".join(f"{column[group].rate:.4f}" for column in figures.values())
+        lines.append(f"| {group} | {errors.pages} | {errors.characters:,} | {rates} | {errors.unread} |")
     return "\n".join(lines)
 
 
@@ -143,14 +156,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m serving.evaluate", description=__doc__)
     parser.add_argument("folders", type=Path, metavar="FOLDER", nargs="+")
     parser.add_argument("--layout", default="auto", choices=LAYOUTS)
+    parser.add_argument("--styles", nargs="+", default=STYLES[:1], choices=STYLES, help="how lines are read")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
     options = parser.parse_args()
     try:
         pages = read_sets(options.folders)
         figures = {}
-        for name in ("in_context", "alone"):
-            print(f"{name.replace('_', ' ')}:")
-            figures[name] = evaluate(Reader(context=name == "in_context"), pages, options.layout, print)
+        for name, column in COLUMNS.items():
+            if column.style in options.styles:
+                print(f"{column.title}:")
+                reader = Reader(context=column.context, style=column.style)
+                figures[name] = evaluate(reader, pages, options.layout, print)
     except ValueError as error:
         parser.exit(1, f"hanzoo: {error}\n")
     print(f"\n{table(figures)}")

@@ -27,16 +27,16 @@ class FoundLine(NamedTuple):
 
 
 def read(
-    image: np.ndarray, quads: np.ndarray, recogniser: Recogniser, size: int, bigram: ctc.Bigram | None = None
+    image: np.ndarray, quads: np.ndarray, recogniser: Recogniser, size: int, read_lines: lines.ReadLines
 ) -> list[FoundLine]:
     """Reads a page, however it lies.
 
     Args:
         image: uint8 (H, W, 3) RGB.
         quads: Corners of its lines in no order, float32 (n, 4, 2), from `serving.finder`.
-        recogniser: Reads cells.
+        recogniser: Reads cells, which tells how the page lies.
         size: Side of a cell in pixels.
-        bigram: Tells how likely a character follows another.
+        read_lines: Reads the lines once they are upright.
 
     Returns:
         The lines in reading order, those without characters left out.
@@ -50,22 +50,15 @@ def read(
         quads = np.array(turned, np.float32)
     rows = [(block.direction, row) for block in layout.arrange(quads) for row in block.lines]
     pieces = [(piece, direction) for direction, row in rows for piece in row]
-    written = lines.read(
-        flat,
-        [quads[piece] for piece, _ in pieces],
-        [direction for _, direction in pieces],
-        recogniser,
-        size,
-        bigram,
-    )
+    written = read_lines(flat, [quads[piece] for piece, _ in pieces], [direction for _, direction in pieces])
     characters = {piece: found for (piece, _), found in zip(pieces, written, strict=True)}
-    read_lines = [
+    found_lines = [
         FoundLine(
             _around(quads[row], direction), direction, [one for piece in row for one in characters[piece]]
         )
         for direction, row in rows
     ]
-    return [_turned_back(line, turns, height, width) for line in read_lines if line.characters]
+    return [_turned_back(line, turns, height, width) for line in found_lines if line.characters]
 
 
 def _certainties(recogniser: Recogniser, crops: np.ndarray) -> np.ndarray:

@@ -1,9 +1,11 @@
-"""Measures how fast a recogniser of characters is, in Keras and as TFLite file.
+"""Measures how fast models are.
 
-Every figure comes from a fresh process that sees as many processors as it shall have threads.
+Every figure of a recogniser of characters, in Keras and as TFLite file, comes from a fresh process that sees as many
+processors as it shall have threads.
 """
 
 import argparse
+import functools
 import json
 import os
 import statistics
@@ -60,14 +62,31 @@ def measure(
 
 
 def milliseconds(run: Callable[[], object], repeat: int = 15) -> float:
-    """The time of one character of a batch of 32: the median, after one run that does not count."""
+    """The time of a run: the median, after one that does not count."""
     run()
     times = []
     for _ in range(repeat):
         start = time.perf_counter()
         run()
         times.append(time.perf_counter() - start)
-    return 1000 * statistics.median(times) / BATCH
+    return 1000 * statistics.median(times)
+
+
+def of_picture(tflite: Path, picture: np.ndarray) -> dict[str, Any]:
+    """Measures a TFLite file that takes one picture at a time, in this process.
+
+    Args:
+        tflite: Takes `image`.
+        picture: uint8 (1, height, width, channels).
+
+    Returns:
+        `machine`, and under `milliseconds` the time of the picture by the number of threads.
+    """
+    times = {}
+    for threads in (1, 2):
+        session = Session(tflite, threads)
+        times[str(threads)] = milliseconds(functools.partial(session.run, {"image": picture}))
+    return {"machine": benchmark.machine(), "milliseconds": times}
 
 
 def main() -> None:
@@ -81,10 +100,10 @@ def main() -> None:
     options = parser.parse_args()
     model = zoo.load(options.model)
     pictures = np.zeros((BATCH, *model.input_shape[1:]), np.uint8)
-    found = {"float32": milliseconds(lambda: model.predict_on_batch(pictures), options.repeat)}
+    found = {"float32": milliseconds(lambda: model.predict_on_batch(pictures), options.repeat) / BATCH}
     if options.tflite is not None:
         session = Session(options.tflite)
-        found["int8"] = milliseconds(lambda: session.run({"image": pictures}), options.repeat)
+        found["int8"] = milliseconds(lambda: session.run({"image": pictures}), options.repeat) / BATCH
     print(json.dumps(found))
 
 

@@ -1,6 +1,6 @@
 """Lines on a picture, straightened and read."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -29,6 +29,10 @@ class Written(NamedTuple):
 
     quad: np.ndarray
     alternatives: tuple[tuple[int, float], ...]
+
+
+ReadLines = Callable[[np.ndarray, Sequence[np.ndarray], Sequence[Direction]], list[list[Written]]]
+"""From a flattened page, the corners of its lines and their directions to the characters of each, see `read`."""
 
 
 def only_line(flat: np.ndarray) -> tuple[np.ndarray, Direction] | None:
@@ -77,21 +81,43 @@ def read(
     Returns:
         The characters of each line in the order of the text.
     """
+    cut = straightened(flat, quads, directions, THICKNESS, _MARGIN)
+    shown = [
+        segmentation.Strip(image, direction) for (image, _), direction in zip(cut, directions, strict=True)
+    ]
+    return [
+        [Written(on_page(segment.quad, matrix), segment.alternatives) for segment in segments]
+        for segments, (_, matrix) in zip(
+            segmentation.read_lines(shown, recogniser, size, bigram), cut, strict=True
+        )
+    ]
+
+
+def straightened(
+    flat: np.ndarray,
+    quads: Sequence[np.ndarray],
+    directions: Sequence[Direction],
+    thickness: int,
+    margin: float,
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Cuts lines out of a page and makes their paper white.
+
+    Args:
+        flat: As of `read`.
+        quads: As of `read`.
+        directions: As of `read`.
+        thickness: Of the straightened lines in pixels.
+        margin: What is shown around a line, in shares of its thickness.
+
+    Returns:
+        Each line, uint8 (thickness, w) or (h, thickness) if vertical, and the matrix from the page to it, (3, 3).
+    """
     cut = [
-        geometry.straighten(flat, quad, THICKNESS, direction == "vertical", _MARGIN)
+        geometry.straighten(flat, quad, thickness, direction == "vertical", margin)
         for quad, direction in zip(quads, directions, strict=True)
     ]
     grain = paper.grain(np.concatenate([_patches(image) for image, _ in cut])) if cut else 0.0
-    strips = [
-        segmentation.Strip(paper.whiten(image, grain), direction)
-        for (image, _), direction in zip(cut, directions, strict=True)
-    ]
-    return [
-        [Written(_on_page(segment.quad, matrix), segment.alternatives) for segment in segments]
-        for segments, (_, matrix) in zip(
-            segmentation.read_lines(strips, recogniser, size, bigram), cut, strict=True
-        )
-    ]
+    return [(paper.whiten(image, grain), matrix) for image, matrix in cut]
 
 
 def _patches(strip: np.ndarray) -> np.ndarray:
@@ -101,5 +127,6 @@ def _patches(strip: np.ndarray) -> np.ndarray:
     return whole.swapaxes(1, 2).reshape(-1, _PATCH, _PATCH)
 
 
-def _on_page(quad: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+def on_page(quad: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Corners on a straightened line, (4, 2), as corners on its page, float32 (4, 2)."""
     return cv2.perspectiveTransform(quad[None].astype(np.float32), np.linalg.inv(matrix))[0]

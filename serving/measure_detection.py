@@ -1,17 +1,14 @@
 """Measures a detector on pages of unseen writers: its figures in presets, model cards and RESULTS.md."""
 
-import statistics
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from serving import benchmark, reading_tables
+from serving import latency, reading_tables
 from serving.runtime import Session
 from training.detection import DetectionTask
 
-_REPEAT = 15
 _NAMES = {
     "precision": "precision of lines",
     "recall": "recall of lines",
@@ -43,23 +40,8 @@ def measure(task: DetectionTask, tflite: Path) -> dict[str, Any]:
             "float32": task.evaluate(task.model),
             "int8": task.measure(predict),
         },
-        "latency": {
-            "machine": benchmark.machine(),
-            "milliseconds": {str(threads): _milliseconds(tflite, task, threads) for threads in (1, 2)},
-        },
+        "latency": latency.of_picture(tflite, task.validation_pages[0].image[None]),
     }
-
-
-def _milliseconds(tflite: Path, task: DetectionTask, threads: int) -> float:
-    session = Session(tflite, threads)
-    picture = task.validation_pages[0].image[None]
-    session.run({"image": picture})
-    times = []
-    for _ in range(_REPEAT):
-        start = time.perf_counter()
-        session.run({"image": picture})
-        times.append(time.perf_counter() - start)
-    return 1000 * statistics.median(times)
 
 
 def card(name: str, result: dict[str, Any]) -> str:
@@ -113,18 +95,14 @@ def summary(name: str, result: dict[str, Any]) -> str:
 
 def table(result: dict[str, Any]) -> str:
     """Figures and speed as text."""
-    figures, latency = result["validation"], result["latency"]
+    figures, speed = result["validation"], result["latency"]
     rows = [
         [_NAMES[name], f"{value:.3f}", f"{figures['int8'][name]:.3f}"]
         for name, value in figures["float32"].items()
     ]
     height, width = result["recipe"]["size"]
-    times = " and ".join(
-        f"{value:.0f} ms on {count} thread{'s' if count != '1' else ''}"
-        for count, value in latency["milliseconds"].items()
-    )
     head = [f"{figures['pages']} pages", "float32", "int8"]
     return (
         f"{reading_tables.markdown(head, rows)}\n\n"
-        f"A picture of {height} by {width} takes {times} ({latency['machine']['cpu']})."
+        f"A picture of {height} by {width} takes {reading_tables.times(speed)}."
     )

@@ -42,7 +42,7 @@ def measure(
     readers: dict[str, Any] = {
         preset: {
             "bytes": session.path.stat().st_size,
-            "milliseconds": latency.milliseconds(lambda: session.run({"image": picture})),
+            "milliseconds": latency.milliseconds(lambda: session.run({"image": picture})) / latency.BATCH,
             "top1": {writer.writer: _share(session, writer, ours.size) for writer in chosen},
         }
     }
@@ -53,7 +53,7 @@ def measure(
         best = max((0, 1), key=lambda way: statistics.mean(ways[way].values()))
         readers[peer.name] = {
             "bytes": reader.path.stat().st_size,
-            "milliseconds": latency.milliseconds(functools.partial(reader.run, line)),
+            "milliseconds": latency.milliseconds(functools.partial(reader.run, line)) / latency.BATCH,
             "widths": (1, 3)[best],
             "top1": ways[best],
         }

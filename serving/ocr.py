@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from serving import context as contexts
-from serving import finder, free_page, images, runtime, single
+from serving import finder, free_page, images, line_reader, runtime, single, whole_lines
 from serving import lines as lines_of
 from serving.cells import BATCH, MARGIN
 from serving.endpoint import DEFAULT_SIGNATURE, Address, Endpoint, EndpointError
@@ -28,6 +28,9 @@ MODEL = "hanzinet_m"
 """The preset that reads where none is named."""
 
 LAYOUTS = ("auto", "grid", "lines", "line", "char")
+
+STYLES = ("characters", "lines")
+"""How lines are read: character by character, or each as a whole."""
 
 SIZE = 64
 """Side of a crop where no model asks for another."""
@@ -55,9 +58,11 @@ class Reader:
             of the scores.
         context: Whether the characters beside a character help to read it, see `serving.context`. Without, a
             slip of the pen is read as it stands there.
+        style: How the lines of pages without cells are read: "characters" cuts them up for the model, "lines" reads
+            each as a whole with the preset line_s.
 
     Raises:
-        ValueError: `endpoint` is no such address.
+        ValueError: `endpoint` is no such address, or `style` is unknown.
     """
 
     def __init__(
@@ -66,12 +71,18 @@ class Reader:
         threads: int | None = None,
         endpoint: str | None = None,
         context: bool = True,
+        style: str = "characters",
     ) -> None:
+        if style not in STYLES:
+            raise ValueError(
+                f"`style` must be one of {', '.join(map(repr, STYLES))}. Received: style={style!r}."
+            )
         named = None if endpoint is None else Address.parse(endpoint).model
         self.model = model or named or MODEL
         self.threads = threads
         self.endpoint = endpoint
         self.context = context
+        self.style = style
 
     def load(self) -> None:
         """Loads the model, or asks the server for it, now rather than with the first picture.
@@ -82,6 +93,8 @@ class Reader:
                 model. It is a `ModelError` too.
         """
         self._recogniser  # noqa: B018
+        if self.style == "lines":
+            self._line_reader  # noqa: B018
 
     def read(self, source: Source, layout: str = "auto") -> Page:
         """Reads a picture of one page.
@@ -130,6 +143,19 @@ class Reader:
             raise LayoutError(f"layout 'lines' needs the model that finds lines: {error}") from error
         height, width = preset.result["recipe"]["size"]
         return finder.LineFinder(preset.session(self.threads), (height, width))
+
+    @functools.cached_property
+    def _line_reader(self) -> line_reader.LineReader:
+        preset = runtime.preset(line_reader.MODEL)
+        return line_reader.LineReader(preset.session(self.threads), preset)
+
+    @property
+    def _read_upright(self) -> lines_of.ReadLines:
+        """Reads lines in the style that was asked for."""
+        cells, size = self._recogniser.logits, self._recogniser.size
+        if self.style == "lines":
+            return functools.partial(whole_lines.read, reader=self._line_reader, recogniser=cells, size=size)
+        return functools.partial(lines_of.read, recogniser=cells, size=size, bigram=self._bigram)
 
     @property
     def _bigram(self) -> ctc.Bigram | None:
@@ -208,7 +234,7 @@ class Reader:
 
     def _read_lines(self, image: np.ndarray, quads: np.ndarray, name: str) -> Page:
         recogniser = self._recogniser
-        found = free_page.read(image, quads, recogniser.logits, recogniser.size, self._bigram)
+        found = free_page.read(image, quads, recogniser.logits, recogniser.size, self._read_upright)
         lengths = collections.Counter[str]()
         for line in found:
             lengths[line.direction] += len(line.characters)
@@ -226,10 +252,7 @@ class Reader:
         lines: tuple[Line, ...] = ()
         if found is not None:
             quad, direction = found
-            recogniser = self._recogniser
-            (written,) = lines_of.read(
-                flat, [quad], [direction], recogniser.logits, recogniser.size, self._bigram
-            )
+            (written,) = self._read_upright(flat, [quad], [direction])
             if written:
                 lines = self._read_written([written], direction, [quad])
         height, width = image.shape[:2]

@@ -12,11 +12,22 @@ from typing import Any
 
 import zoo
 from serving import card as cards
-from serving import convert, export, folders, latency, measure_characters, measure_detection, runtime, samples
+from serving import (
+    convert,
+    export,
+    folders,
+    latency,
+    measure_characters,
+    measure_detection,
+    measure_lines,
+    runtime,
+    samples,
+)
 from serving.runtime import Session
 from training import fit
 from training.characters import CharacterTask
 from training.detection import DetectionTask
+from training.recognition import LineTask
 from zoo import charset
 
 _TFLITE = "model.tflite"
@@ -25,7 +36,7 @@ _NAMES = frozenset([*_MODEL, "result.json", "card.md"])
 
 
 def export_preset(workdir: Path, name: str, data: Path, presets: Path, notes: Path | None = None) -> Path:
-    """Makes a preset of the zoo from a finished run of a recipe for characters or pages.
+    """Makes a preset of the zoo from a finished run of a recipe for characters, lines or pages.
 
     Writes weights, the int8 TFLite file, `result.json` with the figures of validation writers, and
     `card.md` into `presets/name`; the folder appears whole or not at all.
@@ -86,17 +97,21 @@ def _read(notes: Path | None) -> str:
         raise ValueError(f"{notes}: notes must be text in UTF-8 ({error}).") from error
 
 
-def _task(folder: Path, data: Path) -> CharacterTask | DetectionTask:
+def _task(folder: Path, data: Path) -> CharacterTask | DetectionTask | LineTask:
     task = fit.task_of(folder, data)
-    if not isinstance(task, CharacterTask | DetectionTask):
+    if not isinstance(task, CharacterTask | DetectionTask | LineTask):
         raise ValueError(
-            f"{folder}: must hold a reader of characters or a detector. Received: {type(task.recipe).__name__}."
+            f"{folder}: must hold a reader of characters or lines, or a detector. Received: {type(task.recipe).__name__}."
         )
     return task
 
 
 def _describe(
-    target: Path, name: str, result: dict[str, Any], model: Path, task: CharacterTask | DetectionTask
+    target: Path,
+    name: str,
+    result: dict[str, Any],
+    model: Path,
+    task: CharacterTask | DetectionTask | LineTask,
 ) -> None:
     """Measures the files in `target`, and writes `result.json` and `card.md` beside them.
 
@@ -114,6 +129,9 @@ def _describe(
     if isinstance(task, DetectionTask):
         result |= measure_detection.measure(task, target / _TFLITE)
         card = measure_detection.card(name, result)
+    elif isinstance(task, LineTask):
+        result |= measure_lines.measure(task, target / _TFLITE)
+        card = measure_lines.card(name, result)
     else:
         result |= _of_characters(task, target / _TFLITE, model)
         card = cards.card(name, result, task.model.input_shape)

@@ -176,6 +176,15 @@ def latency(found: dict[str, Any]) -> str:
     )
 
 
+def times(found: dict[str, Any]) -> str:
+    """The milliseconds of a picture on each number of threads, in words."""
+    each = " and ".join(
+        f"{value:.0f} ms on {count} thread{'s' * (count != '1')}"
+        for count, value in found["milliseconds"].items()
+    )
+    return f"{each} ({found['machine']['cpu']})"
+
+
 def evaluation(report: dict[str, Any]) -> str:
     """What `hanzoo evaluate` prints: the parts that are short."""
     parts = [

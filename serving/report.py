@@ -12,13 +12,16 @@ from serving import (
     card,
     compare,
     evaluate,
+    generator_tables,
     measure_detection,
+    measure_lines,
     measure_peers,
     measure_zoo,
     reading_tables,
 )
 from training import ablate, measure_ensemble, measure_grids, measure_rate
-from training.recipe import DetectionRecipe
+from training.generation import ADVERSARIES
+from training.recipe import DetectionRecipe, LineRecipe
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -157,6 +160,7 @@ def report(presets: Path, results: Path) -> str:
         if path.exists():
             parts.append(f"## {section.title}\n\n`{section.command}`\n\n{section.table(_load(path))}\n")
     parts += [_ablation(results / "ablation" / name, title) for name, title in _ABLATIONS.items()]
+    parts += [_generators(results / "generators"), _gates(results / "gate")]
     return "\n".join(filter(None, parts))
 
 
@@ -180,6 +184,31 @@ def _ablation(folder: Path, title: str) -> str:
     )
 
 
+def _generators(folder: Path) -> str:
+    """What each generator draws, one row for `NAME.json` of each run."""
+    results = {path.stem: _load(path) for path in sorted(folder.glob("*.json"))}
+    if not results:
+        return ""
+    names = [name for name in ADVERSARIES if name in results]
+    sheets = "\n\n".join(f"{name}\n\n![{name}](docs/samples/{name}.png)" for name in names)
+    return (
+        "## What the generators draw\n\n`hanzoo train NAME runs/NAME --data DATA --glyph-font FONT`, then its "
+        "result.json; the pictures are `hanzoo sample runs/NAME`\n\n"
+        f"{generator_tables.drawn({name: results[name] for name in names})}\n\n{sheets}\n"
+    )
+
+
+def _gates(folder: Path) -> str:
+    """Whether what they draw helps a reader, `NAME.json` of each gate."""
+    results = [_load(path) for path in sorted(folder.glob("*.json"))]
+    if not results:
+        return ""
+    return (
+        "## Does generated writing make a reader better?\n\n`hanzoo gate runs/NAME --data DATA --glyph-font FONT "
+        f"--json results/gate/NAME.json`\n\n{generator_tables.gates(results)}\n"
+    )
+
+
 def _load(path: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content
@@ -188,6 +217,8 @@ def _load(path: Path) -> dict[str, Any]:
 def _preset(name: str, result: dict[str, Any]) -> str:
     if result["recipe"]["kind"] == DetectionRecipe.__name__:
         return measure_detection.summary(name, result)
+    if result["recipe"]["kind"] == LineRecipe.__name__:
+        return measure_lines.summary(name, result)
     figures, data = result["validation"], result["data"]
     size = result["files"]["model.tflite"]["bytes"] / 1e6
     parts = [

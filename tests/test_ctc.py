@@ -103,6 +103,26 @@ def test_greedy_reads_the_best_path_and_where_it_runs(logits: np.ndarray) -> Non
     assert tuple(rebuilt) == path
 
 
+@settings(deadline=None, max_examples=100)
+@given(small_logits(), st.data())
+def test_a_text_is_aligned_along_its_best_path(logits: np.ndarray, data: st.DataObject) -> None:
+    scores = ctc.log_softmax(logits)
+    ids = data.draw(st.sampled_from(sorted(every_text(logits))))
+    paths = itertools.product(range(logits.shape[1]), repeat=len(logits))
+    truth = max(scores[range(len(path)), path].sum() for path in paths if merged(path) == ids)
+    path = np.zeros(len(logits), int)
+    spans = ctc.align(logits, ids)
+    for label, (start, stop) in zip(ids, spans, strict=True):
+        path[start:stop] = label
+    assert merged(tuple(path.tolist())) == ids
+    assert scores[range(len(path)), path].sum() == pytest.approx(truth)
+
+
+def test_a_text_that_is_too_long_cannot_be_aligned() -> None:
+    with pytest.raises(ValueError, match="Received: 2 steps for 3"):
+        ctc.align(np.zeros((2, 3)), [1, 1])
+
+
 def test_a_wide_beam_agrees_with_tensorflow() -> None:
     tf = pytest.importorskip("tensorflow")
     rng = np.random.default_rng(3)

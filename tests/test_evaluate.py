@@ -52,7 +52,11 @@ def test_several_folders_are_told_apart(tmp_path: Path, monkeypatch: pytest.Monk
         (tmp_path / name).mkdir()
         (tmp_path / name / "manifest.tsv").write_text(f"{name}.png\t天地\n", encoding="utf-8")
     texts = {True: {"one.png": "天地", "two.png": "天"}, False: {"one.png": "天"}}
-    monkeypatch.setattr(evaluate, "Reader", lambda context: _Reader(texts[context]))
+    monkeypatch.setattr(
+        evaluate,
+        "Reader",
+        lambda context, style: _Reader(texts[context] if style == "characters" else {"two.png": "天地"}),
+    )
     out = tmp_path / "result.json"
     folders = [str(tmp_path / name) for name in ("one", "two")]
     monkeypatch.setattr("sys.argv", ["evaluate", *folders, "--json", str(out)])
@@ -63,6 +67,11 @@ def test_several_folders_are_told_apart(tmp_path: Path, monkeypatch: pytest.Monk
         "in_context": {"all": 1, "set one": 0, "set two": 1},
         "alone": {"all": 3, "set one": 1, "set two": 2},
     }
+    monkeypatch.setattr("sys.argv", ["evaluate", *folders, "--styles", "lines", "--json", str(out)])
+    evaluate.main()
+    whole = json.loads(out.read_text(encoding="utf-8"))
+    assert list(whole) == ["lines_in_context", "lines_alone"]
+    assert whole["lines_alone"]["set one"]["edits"] == 2
     with pytest.raises(ValueError, match="names of their own"):
         evaluate.read_sets([tmp_path / "one", tmp_path / "two" / ".." / "one"])
 

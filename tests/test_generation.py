@@ -7,10 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import zoo
 from tests import made_hands, tiny
-from training import callbacks, drawing, fit, generation
+from training import callbacks, drawing, fit, generation, sources
 from training.recipe import GenerationRecipe
 from zoo import charset, dcgan
 
@@ -109,8 +111,40 @@ def test_prints_stand_beside_their_own_characters(data: Path) -> None:
         image.tobytes(): label for image, label in zip(task.train.images, task.train.labels, strict=True)
     }
     for image, glyph in zip(batch["image"], batch["glyph"], strict=True):
-        np.testing.assert_array_equal(task.train.printed[pictures[image.tobytes()]], glyph[..., 0])
+        own = task.train.printed[pictures[image.tobytes()]]
+        np.testing.assert_array_equal(drawing.laid_over(own[None], image[None, ..., 0])[0], glyph[..., 0])
     assert batch["samples"].shape == (4, 8 * 16, 16, 1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    middle=st.tuples(st.integers(20, 43), st.integers(20, 43)),
+    sides=st.tuples(st.integers(10, 16), st.integers(10, 16)),
+)
+def test_print_is_laid_where_the_pen_wrote(middle: tuple[int, int], sides: tuple[int, int]) -> None:
+    printed, written = np.full((2, 64, 64), 255, np.uint8)
+    cv2.rectangle(printed, (25, 25), (37, 37), 0, 2)
+    low = [place - side // 2 for place, side in zip(middle, sides, strict=True)]
+    high = [place + side for place, side in zip(low, sides, strict=True)]
+    cv2.rectangle(written, low, high, 0, 1)
+    found = sources.ink_box(drawing.laid_over(printed[None], written[None])[0])
+    np.testing.assert_allclose(found, sources.ink_box(written), atol=1.5)
+
+
+def test_where_nothing_is_written_print_stays() -> None:
+    printed = np.full((1, 16, 16), 255, np.uint8)
+    printed[0, 4:8, 4:8] = 0
+    np.testing.assert_array_equal(drawing.laid_over(printed, np.full_like(printed, 255)), printed)
+
+
+def test_print_is_as_large_as_a_hand() -> None:
+    images = np.full((3, 96, 96), 255, np.uint8)
+    images[:, 2:94, 2:94] = 0
+    table = drawing.print_table(sources.Glyphs("font", images, np.array([1, 2, 3]), real=False), 48)
+    left, top, right, bottom = sources.ink_box(table[2])
+    assert right - left == bottom - top == pytest.approx(0.8 * 48, abs=1)
+    assert left + right == pytest.approx(48, abs=1)
+    assert (table[4] == 255).all()
 
 
 def test_samples_are_the_writers_own(data: Path) -> None:

@@ -35,9 +35,10 @@ def test_too_few_pictures_have_no_distance() -> None:
 def test_copies_are_found() -> None:
     rng = np.random.default_rng(0)
     train, unseen, fresh = (rng.normal(0, 1, (400, 4)) for _ in range(3))
-    assert metrics.copy_rate(train[:100], train, unseen) == 1
-    assert metrics.copy_rate(fresh, train, unseen) == pytest.approx(0.05, abs=0.04)
-    assert metrics.copy_rate(fresh + 9, train, unseen) == 0
+    usual = metrics.nearest(unseen, train)
+    assert metrics.copy_rate(train[:100], train, usual) == 1
+    assert metrics.copy_rate(fresh, train, usual) == pytest.approx(0.05, abs=0.04)
+    assert metrics.copy_rate(fresh + 9, train, usual) == 0
 
 
 def test_the_nearest_is_the_nearest() -> None:
@@ -45,6 +46,11 @@ def test_the_nearest_is_the_nearest() -> None:
     rows, others = rng.normal(0, 1, (300, 3)), rng.normal(0, 1, (40, 3))
     expected = [min(np.linalg.norm(row - other) for other in others) for row in rows]
     np.testing.assert_allclose(metrics.nearest(rows, others), expected, rtol=1e-6)
+
+
+def test_the_nearest_other_is_not_the_row_itself() -> None:
+    rows = np.array([[0.0], [1.0], [4.0], [9.0]])
+    np.testing.assert_allclose(metrics.nearest_others(rows, 3), [1, 1, 3])
 
 
 def test_diversity_is_the_mean_distance_within_a_class() -> None:

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 import zoo
-from serving import cli, latency, measure_characters, report, runtime
+from serving import cli, latency, line_reader, measure_characters, report, runtime
 from serving import preset as presets
 from serving.card import card
 from serving.runtime import Session
 from tests import made_hands
 from training import calibration, fit, labelled, pipeline, sources
-from training.recipe import CharacterRecipe, DetectionRecipe
+from training.recipe import CharacterRecipe, DetectionRecipe, LineRecipe
 from zoo import charset
 
 TINY = CharacterRecipe(
@@ -331,3 +331,32 @@ def test_a_detector_becomes_a_preset(tmp_path: Path) -> None:
     )
     presets.measure_again(folder, recipe.data)
     assert _result(folder)["validation"] == result["validation"]
+
+
+def test_a_line_reader_becomes_a_preset(tmp_path: Path) -> None:
+    classes = len(charset.CHARACTERS)
+    recipe = LineRecipe(
+        model="linenet",
+        sizes={"widths": (4, 4, 4, 4), "depths": (0, 0, 0, 0), "embedding": 4, "context": (3,)},
+        data=made_hands.write_data(tmp_path / "data"),
+        hands=True,
+        widths=(128, 256),
+        epochs=1,
+        steps=1,
+        batch_size=2,
+        validation_lines=3,
+    )
+    fit.fit(recipe, tmp_path / "run")
+    folder = presets.export_preset(tmp_path / "run", "whole", recipe.data, tmp_path / "presets")
+    result = _result(folder)
+    assert list(result["validation"]) == ["lines", "float32", "int8"]
+    for precision in ("float32", "int8"):
+        figures = result["validation"][precision]
+        assert list(figures) == ["error_rate", "error_rate_horizontal", "error_rate_vertical"]
+    preset = runtime.preset(folder)
+    read = line_reader.LineReader(preset.session(), preset)
+    assert read.logits(np.full((64, 200), 255, np.uint8)).shape == (25, classes)
+    card_text = (folder / "card.md").read_text(encoding="utf-8")
+    assert "Reads a line" in card_text
+    assert "| vertical" in card_text
+    assert "without a language model" in report.report(folder.parent, tmp_path / "none")

@@ -13,6 +13,7 @@ from training import sources, strips
 from training.sources import Glyphs
 from training.writing import Line
 from zoo import charset, ctc
+from zoo.strips import STEP, lay_out
 
 TEXTS = ("一二三十人口，日月。", "人人口口日日月月。")
 
@@ -41,7 +42,7 @@ def test_strips_are_paper_with_dark_ink_and_labels_that_fit_their_steps(
         assert images.shape == (4, 64, images.shape[2], 1)
         assert labels.dtype == np.int32
         widths.add(images.shape[2])
-        ctc.check_labels(labels, images.shape[2] // strips.STEP, len(charset.CHARACTERS))
+        ctc.check_labels(labels, images.shape[2] // STEP, len(charset.CHARACTERS))
         assert (labels[:, 0] != ctc.BLANK).all()
         assert set(charset.decode(labels[labels > 0].tolist())) <= set(
             charset.normalise(made_hands.CHARACTERS)
@@ -123,8 +124,9 @@ def test_a_column_is_laid_out_in_order_and_its_characters_keep_their_size(
     column = np.full((int(spans[-1, 1]) + gaps[-1], 64), 255, np.uint8)
     for number, (start, end) in enumerate(spans):
         column[start:end, 24:40] = 20 * number
-    strip = strips.lay_out(column, spans)
+    strip, places = lay_out(column, spans)
     assert strip.shape == (64, 64 * len(heights))
+    assert places.tolist() == [[64 * number, 64 * number + 64] for number in range(len(heights))]
     for number, height in enumerate(heights):
         piece = strip[:, 64 * number : 64 * (number + 1)]
         assert (piece == 20 * number).sum() == 16 * height
@@ -134,8 +136,9 @@ def test_a_column_is_laid_out_in_order_and_its_characters_keep_their_size(
 def test_a_piece_that_is_higher_than_the_strip_is_made_smaller() -> None:
     column = np.full((140, 64), 255, np.uint8)
     column[10:130, 20:40] = 0
-    strip = strips.lay_out(column, np.array([[10, 130]]))
+    strip, places = lay_out(column, np.array([[10, 130]]))
     assert strip.shape == (64, 30)  # 64 * 64 of the 136 pixels that are shown.
+    assert places.tolist() == [[0, 30]]
     assert strip[4:60].min(1).max() < 40
 
 
@@ -170,4 +173,4 @@ def test_what_does_not_fit_is_named(writers: list[Glyphs], tmp_path: Path) -> No
     column = np.full((100, 64), 255, np.uint8)
     for spans in (np.zeros((0, 2)), np.array([[100, 120]]), np.array([[-9, 0]])):
         with pytest.raises(ValueError, match=r"`spans` must lie within 0 \.\.\. 100"):
-            strips.lay_out(column, spans)
+            lay_out(column, spans)

@@ -11,6 +11,9 @@ from training import adversary, sources
 from training.sources import Glyphs
 from zoo import charset
 
+_STRETCHED = 1.6
+"""How much larger or smaller a pen may write than print."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Pens:
@@ -75,10 +78,49 @@ def strips(samples: np.ndarray) -> np.ndarray:
 
 
 def print_table(font: Glyphs, size: int) -> np.ndarray:
-    """The printed character of each class of the charset, uint8 (classes, size, size); white where it lacks."""
+    """The printed character of each class of the charset, uint8 (classes, size, size); white where it lacks.
+
+    Fonts fill their squares; here an ordinary character is as large as an ordinary one of a hand.
+    """
+    large = [
+        max(right - left, bottom - top) for left, top, right, bottom in map(sources.ink_box, font.images)
+    ]
+    shrink = sources.FILL * sources.EM / max(1.0, float(np.median(large)))
+    away = (1 - shrink) * (sources.EM - 1) / 2
     table = np.full((len(charset.CHARACTERS), size, size), 255, np.uint8)
-    table[font.labels[::-1]] = shrunk(font.images[::-1], size)
+    images = [_warped(image, np.array([[shrink, 0, away], [0, shrink, away]])) for image in font.images[::-1]]
+    table[font.labels[::-1]] = shrunk(np.reshape(images, (-1, sources.EM, sources.EM)), size)
     return table
+
+
+def laid_over(printed: np.ndarray, written: np.ndarray) -> np.ndarray:
+    """Printed characters where a pen wrote the same ones: their ink reaches as far to all sides, or nearly.
+
+    Args:
+        printed: uint8 (n, size, size), dark ink on white.
+        written: The same.
+
+    Returns:
+        uint8 (n, size, size).
+    """
+    return np.stack([_laid_over(*pair) for pair in zip(printed, written, strict=True)])
+
+
+def _laid_over(printed: np.ndarray, written: np.ndarray) -> np.ndarray:
+    if not (np.ptp(printed) and np.ptp(written)):
+        return printed
+    boxes = [np.reshape(sources.ink_box(picture), (2, 2)).astype(float) for picture in (printed, written)]
+    sides = [np.maximum(box[1] - box[0], 1) for box in boxes]
+    # 一 has hardly a height to compare.
+    scale = np.clip(sides[1] / sides[0], 1 / _STRETCHED, _STRETCHED)
+    shift = (boxes[1].sum(0) - scale * boxes[0].sum(0)) / 2 + (scale - 1) / 2
+    return _warped(printed, np.column_stack([np.diag(scale), shift]))
+
+
+def _warped(picture: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    return np.asarray(
+        cv2.warpAffine(picture, matrix, picture.shape[::-1], flags=cv2.INTER_AREA, borderValue=255)
+    )
 
 
 def shrunk(images: np.ndarray, size: int) -> np.ndarray:

@@ -34,6 +34,7 @@ OF_WRITERS = frozenset({"cgan", "pix2pix"})
 _SIZE = 64
 _ROWS, _COLUMNS = 8, 16  # Of the sheet.
 _FEWEST = 200  # Pictures that the distances need.
+_COMPARED = 20_000  # Pictures that train among which copies are looked for.
 
 
 class GenerationTask:
@@ -126,7 +127,9 @@ class GenerationTask:
         shown = {"image": pens.images[chosen][..., None]}
         needs = self._adversary.NEEDS
         if pens.printed is not None and "glyph" in needs:
-            shown["glyph"] = pens.printed[pens.labels[chosen]][..., None]
+            shown["glyph"] = drawing.laid_over(pens.printed[pens.labels[chosen]], pens.images[chosen])[
+                ..., None
+            ]
         if pens.printed is not None and "printed" in needs:
             others = rng.integers(0, len(pens.labels), len(chosen))
             shown["printed"] = pens.printed[pens.labels[others]][..., None]
@@ -184,7 +187,8 @@ class GenerationTask:
         count = min(self.recipe.drawn, len(pens.labels))
         chosen = rng.choice(len(pens.labels), count, replace=False)
         conditions = self._shown(pens, chosen, rng)
-        if "printed" in conditions and pens.printed is not None:  # Here, that of the very character.
+        if pens.printed is not None and conditions.keys() & {"glyph", "printed"}:
+            # Here, the very character, and nobody tells where the pen wrote it.
             conditions["glyph"] = pens.printed[pens.labels[chosen]][..., None]
         return pens, chosen, conditions
 
@@ -197,13 +201,20 @@ class GenerationTask:
         return metrics.feature_model(self._recogniser)
 
     @functools.cached_property
-    def _features(self) -> tuple[np.ndarray, np.ndarray]:
-        """Features of what trains, and of the real pictures that are compared with."""
+    def _real(self) -> np.ndarray:
+        """Features of the real pictures that are compared with."""
         pens, chosen, _ = self._asked
-        return (
-            metrics.features_of(self._seer, self.train.images),
-            metrics.features_of(self._seer, pens.images[chosen]),
-        )
+        return metrics.features_of(self._seer, pens.images[chosen])
+
+    @functools.cached_property
+    def _trained_on(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features of pictures that train, and how far real ones are from the nearest of them."""
+        rng = np.random.default_rng([self.recipe.seed, 2**32])
+        order = rng.permutation(len(self.train.labels))[:_COMPARED]
+        features = metrics.features_of(self._seer, self.train.images[order])
+        if len(self.held_out.labels):
+            return features, metrics.nearest(self._real, features)
+        return features, metrics.nearest_others(features)
 
     def draw(self, model: gan.Adversarial) -> np.ndarray:
         """The pictures that every figure stands on: uint8 (n, size, size)."""
@@ -213,7 +224,6 @@ class GenerationTask:
     def evaluate(self, model: gan.Adversarial) -> dict[str, float]:
         drawn = self.draw(model)
         pens, chosen, conditions = self._asked
-        train, real = self._features
         found = metrics.features_of(self._seer, drawn)
         read = metrics.read(self._recogniser, drawn)
         if "glyph" in conditions:
@@ -222,13 +232,13 @@ class GenerationTask:
         else:  # Nobody asked for a certain character: any that trains will do, and it is what it is read as.
             labels, agreed = read, np.isin(read, self.characters)
         figures = {
-            "kid": metrics.kid(real, found),
-            "fid": metrics.fid(real, found),
+            "kid": metrics.kid(self._real, found),
+            "fid": metrics.fid(self._real, found),
             "agreement": float(agreed.mean()),
-            "diversity": metrics.diversity(found, labels) / metrics.diversity(real, pens.labels[chosen]),
+            "diversity": metrics.diversity(found, labels)
+            / metrics.diversity(self._real, pens.labels[chosen]),
+            "copy_rate": metrics.copy_rate(found, *self._trained_on),
         }
-        if len(self.held_out.labels):
-            figures["copy_rate"] = metrics.copy_rate(found, train, real)
         if "writer" in conditions:
             writers = pens.writers[chosen]
             figures["style"] = metrics.style_discrepancy(

@@ -94,18 +94,27 @@ def nearest(features: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.sqrt(np.clip(np.concatenate(parts), 0, None))
 
 
-def copy_rate(drawn: np.ndarray, train: np.ndarray, unseen: np.ndarray) -> float:
-    """The share of drawn pictures that are nearer to a training picture than 95 % of unseen real ones are.
+def nearest_others(features: np.ndarray, count: int = 1000) -> np.ndarray:
+    """The distance of each of the first `count` rows to the nearest of all others: float (n, d) to float (m,)."""
+    return np.concatenate(
+        [
+            nearest(features[row : row + 1], np.delete(features, row, axis=0))
+            for row in range(min(count, len(features)))
+        ]
+    )
+
+
+def copy_rate(drawn: np.ndarray, train: np.ndarray, usual: np.ndarray) -> float:
+    """The share of drawn pictures that are nearer to a training picture than 95 % of real ones are.
 
     0.05 is what real pictures have; 1 is a generator that repeats its training pictures.
 
     Args:
         drawn: Features, float (n, d).
-        train: Of the pictures that the generator learned from.
-        unseen: Of real pictures that it did not learn from.
+        train: Of the pictures that the generator learned from, float (m, d).
+        usual: How far real pictures are from the nearest of `train` beside themselves.
     """
-    near = np.quantile(nearest(unseen, train), 0.05)
-    return float(np.mean(nearest(drawn, train) < near))
+    return float(np.mean(nearest(drawn, train) < np.quantile(usual, 0.05)))
 
 
 def diversity(features: np.ndarray, labels: np.ndarray) -> float:

@@ -1,7 +1,7 @@
 """The task of reading lines."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import keras
@@ -15,6 +15,7 @@ from training import glyphs, lines, optimizer, pictures, sources, strips, stroke
 from training.recipe import LineRecipe
 from training.sources import Glyphs
 from zoo import charset, ctc, linenet
+from zoo.strips import HEIGHT
 
 _BATCH = 32  # Lines of one prediction.
 _NEVER = -1e4  # Logarithm of the probability of a class that stands for none.
@@ -75,10 +76,8 @@ class LineTask:
 
     def _read_texts(self) -> tuple[str, ...]:
         height = self.model.input_shape[1]
-        if height != strips.HEIGHT:
-            raise ValueError(
-                f"`model` must read strips of {strips.HEIGHT} pixels. Received: height={height}."
-            )
+        if height != HEIGHT:
+            raise ValueError(f"`model` must read strips of {HEIGHT} pixels. Received: height={height}.")
         files = self.recipe.texts or texts.of_folder(self.recipe.data)
         return texts.read_texts(files) or texts.invented(self.train, self.recipe.seed)
 
@@ -131,10 +130,18 @@ class LineTask:
         return lines.train_batches(self._sampler, first_step, steps)
 
     def evaluate(self, model: keras.Model) -> dict[str, float]:
+        return self.measure(lambda images: np.asarray(model.predict_on_batch(images)["logits"]))
+
+    def measure(self, predict: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
+        """The figures of whatever reads the validation lines.
+
+        Args:
+            predict: From pictures, uint8 (n, height, width, 1), to logits, float32 (n, steps, classes).
+        """
         read = {
             name: [
                 (self._text(text), self._text(reading.ids))
-                for text, reading in zip(labels, readings_of(model, images), strict=True)
+                for text, reading in zip(labels, readings_of(predict, images), strict=True)
             ]
             for name, (images, labels) in self.validation.items()
         }
@@ -162,11 +169,12 @@ class LineTask:
 
     def facts(self) -> dict[str, Any]:
         return {
-            "alphabet": charset.decode(self.alphabet),
+            "alphabet": self.recipe.alphabet,
             "data": {
                 "hands": [source.writer for source in self.train if source.real],
                 "fonts": [source.writer for source in self.train if not source.real],
                 "unseen": [source.writer for source in self.unseen],
+                "sentences": len(self._sentences),
             },
             "mistakes": [
                 {"written": written, "read": read} for written, read in self._texts if written != read
@@ -174,12 +182,11 @@ class LineTask:
         }
 
 
-def readings_of(model: keras.Model, images: np.ndarray) -> list[ctc.Reading]:
-    """What a line reader reads in pictures, uint8 (n, height, width, 1), by the best path."""
-    parts = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
+def readings_of(predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> list[ctc.Reading]:
+    """What a line reader reads by the best path; arguments as of `LineTask.measure`."""
     readings: list[ctc.Reading] = []
-    for part in parts:
-        readings += ctc.read_batch(np.asarray(model.predict_on_batch(part)["logits"]))
+    for start in range(0, len(images), _BATCH):
+        readings += ctc.read_batch(predict(images[start : start + _BATCH]))
     return readings
 
 

@@ -1,6 +1,6 @@
 """Strips of lines as a line reader sees them: written on paper, photographed, found, cut out and straightened.
 
-Vertical text is read from left to right as well: `lay_out` puts its characters side by side.
+Vertical text is read from left to right as well: `zoo.strips` puts its characters side by side.
 """
 
 import dataclasses
@@ -12,13 +12,7 @@ import numpy as np
 from training import pages, sheets, writing
 from training.sources import Glyphs
 from training.writing import Hand, Line
-from zoo import charset, ctc, geometry, manuscript, paper
-
-HEIGHT = 64
-"""Of a strip in pixels."""
-
-STEP = 8
-"""Pixels between two answers of a line reader; widths are multiples of it."""
+from zoo import charset, ctc, geometry, manuscript, paper, strips
 
 _NATURAL = 0.55  # Share of the lines that are natural text; the others are random characters.
 _SENTENCE = 24  # Random characters of a sentence.
@@ -38,7 +32,6 @@ _SIDES_SHOWN, _ENDS_SHOWN = (
     (-0.03, 0.3),
 )  # What a cut shows around, in shares of the thickness.
 _LOOSE = (0.0, 0.35)  # The same at the sides, where a picture shows one line alone.
-_REACH = 0.12  # What a piece of a column shows before and after its character, in shares of the thickness.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,9 +107,9 @@ class StripSampler:
                 "Strips must have text and a writer. "
                 f"Received: {len(texts)} sentences and {len(writers)} writers."
             )
-        if not widths or any(width < 2 * HEIGHT or width % STEP for width in widths):
+        if not widths or any(width < 2 * strips.HEIGHT or width % strips.STEP for width in widths):
             raise ValueError(
-                f"`widths` must hold multiples of {STEP} from {2 * HEIGHT} on. Received: widths={tuple(widths)}."
+                f"`widths` must hold multiples of {strips.STEP} from {2 * strips.HEIGHT} on. Received: widths={tuple(widths)}."
             )
         hands = tuple(map(Hand, writers))
         often = [
@@ -133,7 +126,7 @@ class StripSampler:
     @property
     def height(self) -> int:
         """Height of a strip in pixels."""
-        return HEIGHT
+        return strips.HEIGHT
 
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """The batch of a step.
@@ -145,14 +138,14 @@ class StripSampler:
         rng = np.random.default_rng([self.seed, int(step)])
         place = int(rng.integers(len(self.widths)))
         ordered = sorted(self.widths)
-        most, least = ordered[place], ordered[place - 1] if place else HEIGHT
-        images = np.empty((self.batch_size, HEIGHT, most, 1), np.uint8)
+        most, least = ordered[place], ordered[place - 1] if place else strips.HEIGHT
+        images = np.empty((self.batch_size, strips.HEIGHT, most, 1), np.uint8)
         texts = []
         for image in images:
             strip, ids = self._strip(float(rng.uniform(least, most)), most, rng)
             texts.append(ids)
             # A reader that whitens paper pads with white; one that does not, with paper.
-            image[...] = 255 if rng.random() < 0.3 else _paper_of(strip)
+            image[...] = 255 if rng.random() < 0.3 else strips.shade(strip)
             image[:, : strip.shape[1], 0] = strip
         labels = np.zeros((self.batch_size, max(map(len, texts))), np.int32)
         for row, ids in zip(labels, texts, strict=True):
@@ -164,14 +157,14 @@ class StripSampler:
         while True:  # A line may be crossed out as a whole, and samples may show no ink.
             vertical = bool(rng.random() < self.vertical)
             if vertical:
-                cut_out = self._line("vertical", wanted / HEIGHT, rng)
+                cut_out = self._line("vertical", wanted / strips.HEIGHT, rng)
             else:
-                cut_out = self._line("horizontal", _CLOSER * wanted / HEIGHT, rng)
+                cut_out = self._line("horizontal", _CLOSER * wanted / strips.HEIGHT, rng)
             if cut_out is None:
                 continue
             strip, text = _laid_out(cut_out, most, rng) if vertical else _cut(cut_out, most)
             ids = charset.encode(text)
-            if ids and ctc.steps_needed(ids) <= most // STEP:
+            if ids and ctc.steps_needed(ids) <= most // strips.STEP:
                 return strip, ids
 
     def _line(self, direction: str, length: float, rng: np.random.Generator) -> _CutOut | None:
@@ -205,7 +198,7 @@ class StripSampler:
             if rng.random() < _WHITENED:
                 page = paper.whiten(page, min(_MOST_GRAIN, paper.grain(_tiles(page))))
         strip, matrix = geometry.straighten(
-            page, _found(line.quad, em, direction, rng), HEIGHT, vertical=direction == "vertical"
+            page, _found(line.quad, em, direction, rng), strips.HEIGHT, vertical=direction == "vertical"
         )
         return _CutOut(strip, line, crossed, matrix)
 
@@ -215,54 +208,6 @@ class StripSampler:
         text = pages.paragraph(source, hand, rng)
         first = int(rng.integers(max(1, len(text) - round(length))))
         return hand.legible(text[first : first + round(1.3 * length) + 2], rng)
-
-
-def lay_out(column: np.ndarray, spans: np.ndarray) -> np.ndarray:
-    """Puts the characters of a vertical line side by side.
-
-    The column is cut between characters: half-way, but near them. A piece keeps its scale, so that a comma stays
-    small, unless it is higher than the strip; where it is lower, paper is put above and below.
-
-    Args:
-        column: A straightened vertical line, uint8 (h, thickness).
-        spans: Where each character starts and ends along it, in its order, float (n, 2), in pixels.
-
-    Returns:
-        uint8 (thickness, w), w at most n times thickness.
-
-    Raises:
-        ValueError: There is no span, or one lies outside the column.
-    """
-    spans = np.asarray(spans, np.float64).reshape(-1, 2)
-    height, thickness = column.shape
-    if not len(spans) or (spans[:, 0] >= height).any() or (spans[:, 1] <= 0).any():
-        raise ValueError(f"`spans` must lie within 0 ... {height}. Received: {spans.tolist()}.")
-    reach = _REACH * thickness
-    between = (spans[:-1, 1] + spans[1:, 0]) / 2
-    starts = np.maximum(spans[:, 0] - reach, np.concatenate([[0.0], between]))
-    ends = np.minimum(spans[:, 1] + reach, np.concatenate([between, [height]]))
-    tops = np.clip(np.rint(starts), 0, height - 1).astype(int)
-    bottoms = np.clip(np.rint(ends), tops + 1, height).astype(int)
-    shade = _paper_of(column)
-    pieces = []
-    for top, bottom in zip(tops.tolist(), bottoms.tolist(), strict=True):
-        piece = column[top:bottom]
-        if len(piece) > thickness:
-            narrow = max(1, round(thickness * thickness / len(piece)))
-            piece = cv2.resize(piece, (narrow, thickness), interpolation=cv2.INTER_AREA)
-        square = np.full((thickness, piece.shape[1]), shade, np.uint8)
-        above = (thickness - len(piece)) // 2
-        square[above : above + len(piece)] = piece
-        pieces.append(square)
-    return np.concatenate(pieces, axis=1)
-
-
-def _paper_of(strip: np.ndarray) -> int:
-    """The shade of the paper of a strip: most of it shows no ink."""
-    sparse = strip[::3, ::3]
-    return int(
-        np.partition(sparse, round(0.7 * (sparse.size - 1)), axis=None)[round(0.7 * (sparse.size - 1))]
-    )
 
 
 def _tiles(page: np.ndarray) -> np.ndarray:
@@ -378,10 +323,10 @@ def _laid_out(cut_out: _CutOut, most: int, rng: np.random.Generator) -> tuple[np
     quads = np.concatenate([cut_out.line.characters, np.reshape(cut_out.crossed, (-1, 4, 2))])
     names = [*cut_out.line.text, *[""] * len(cut_out.crossed)]
     spans = cut_out.spans(quads, 1)
-    order = np.argsort(spans.mean(1), kind="stable")[: most // HEIGHT]
+    order = np.argsort(spans.mean(1), kind="stable")[: most // strips.HEIGHT]
     length = len(cut_out.strip)
-    starts, ends = (spans[order] + rng.normal(0, 0.03 * HEIGHT, (len(order), 2))).T
+    starts, ends = (spans[order] + rng.normal(0, 0.03 * strips.HEIGHT, (len(order), 2))).T
     starts = np.clip(starts, 0, length - 1)
     ends = np.clip(ends, starts + 1, length)
-    strip = lay_out(cut_out.strip, np.stack([starts, ends], 1))
+    strip, _ = strips.lay_out(cut_out.strip, np.stack([starts, ends], 1))
     return strip, "".join(names[index] for index in order)

@@ -252,6 +252,52 @@ def prefix_beam(
     return [Reading(prefix, _add(a, b) + language) for prefix, (a, b, language) in beam.items()]
 
 
+def align(logits: np.ndarray, ids: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Where the characters of a text stand, on its most probable path.
+
+    Args:
+        logits: float (steps, classes).
+        ids: The classes of the text, none of them the blank.
+
+    Returns:
+        The first step of each character and the step after its last one.
+
+    Raises:
+        ValueError: `logits` has another form or holds a value that is not finite, or the text needs more steps.
+    """
+    scores = _checked(logits)
+    if steps_needed(ids) > len(scores):
+        raise ValueError(
+            f"`logits` must have a step for each character and one between equal neighbours. "
+            f"Received: {len(scores)} steps for {steps_needed(ids)}."
+        )
+    if not len(ids):
+        return ()
+    # Blanks stand at the even places of the path, and may be left out where two characters differ.
+    places = np.zeros(2 * len(ids) + 1, np.int64)
+    places[1::2] = ids
+    skips = np.zeros(len(places), bool)
+    skips[3::2] = places[3::2] != places[1:-2:2]
+    best = np.full(len(places), _NEVER)
+    best[:2] = scores[0, places[:2]]
+    ways = np.zeros((len(scores), len(places)), np.int64)
+    for step in range(1, len(scores)):
+        moves = np.full((3, len(places)), _NEVER)
+        moves[0] = best
+        moves[1, 1:] = best[:-1]
+        moves[2, 2:] = np.where(skips[2:], best[:-2], _NEVER)
+        ways[step] = moves.argmax(0)
+        best = moves.max(0) + scores[step, places]
+    place = len(places) - 1 if best[-1] > best[-2] else len(places) - 2
+    path = np.empty(len(scores), np.int64)
+    for step in range(len(scores) - 1, -1, -1):
+        path[step] = place
+        place -= ways[step, place]
+    wanted = np.arange(1, len(places), 2)
+    starts, stops = (np.searchsorted(path, wanted, side) for side in ("left", "right"))
+    return tuple(zip(starts.tolist(), stops.tolist(), strict=True))
+
+
 def read_batch(
     logits: np.ndarray,
     lengths: Sequence[int] | np.ndarray | None = None,

@@ -41,7 +41,7 @@ def fewshot(size: int = 64, width: int = 32, style: int = 128) -> keras.Model:
         raise ValueError(f"`size` must be a multiple of {2**_DEPTH}. Received: size={size}.")
     shown = _strip(size)
     glyph, x = blocks.ink(size, name="glyph")
-    hand = _hand(size, width, style)(shown)
+    hand = _hand(size, width // 2, style)(shown)  # There are many samples for one glyph.
     maps = []
     for number in range(_DEPTH):
         x = layers.Conv2D(width * 2**number, 4, 2, "same", use_bias=False, name=f"down{number}")(x)

@@ -69,6 +69,11 @@ RECIPES: dict[str, Recipe] = {
         batch_size=8,
     ),
     "fewshot": dataclasses.replace(
-        _FROM_PRINT, model="fewshot", adversary={"width": 32}, beta_1=0.0, beta_2=0.9
+        _FROM_PRINT,
+        model="fewshot",
+        sizes={"width": 32},
+        adversary={"width": 32},
+        beta_1=0.0,
+        beta_2=0.9,
     ),
 }

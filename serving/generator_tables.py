@@ -1,0 +1,60 @@
+"""Figures of generators as text in Markdown."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from serving import benchmark, reading_tables
+from training import gate
+
+_FIGURES = {
+    "kid": "KID",
+    "fid": "FID",
+    "agreement": "label agreement",
+    "diversity": "diversity",
+    "copy_rate": "copy rate",
+    "style": "style",
+}
+
+
+def drawn(results: Mapping[str, dict[str, Any]]) -> str:
+    """A row for each run, from its `result.json`."""
+    rows = []
+    for name, result in results.items():
+        figures = result["validation"]
+        rows.append(
+            [
+                name,
+                f"{len(result['characters'])} that trained"
+                if result["characters"]
+                else f"{len(result['held_out'])} held out",
+                *(f"{figures[figure]:.3f}" if figure in figures else "" for figure in _FIGURES),
+                f"{result['parameters'] / 1e6:.2f}",
+                f"{result['data']['pictures']:,}",
+                f"{result['training']['seconds'] / 60:.0f}",
+            ]
+        )
+    head = ["model", "characters", *_FIGURES.values(), "million parameters", "pictures", "minutes"]
+    return (
+        "KID and FID compare features of hanzinet_m, of what is drawn and of real characters; label agreement is the "
+        "share that it reads as what was asked for, of the models from noise as any of the ten characters. Diversity is "
+        "that of real characters of one class, as 1. A copy rate of 0.05 is what real characters have. Style is how "
+        "far ink, pen, slant and size are from those of the writer, in standard deviations between writers.\n\n"
+        + reading_tables.markdown(head, rows)
+    )
+
+
+def gates(results: Sequence[dict[str, Any]]) -> str:
+    """What `hanzoo gate` found of each generator."""
+    parts = [
+        "Shares of right answers of small readers on writers that no reader learned from. Each reader starts from the "
+        "same weights, has the printed character of each class, and sees as many pictures. The gain is that of "
+        "generated samples over as many distorted copies, with its 95 % interval by a paired bootstrap."
+    ]
+    for result in results:
+        machine = benchmark.machine_in_words(result["machine"])
+        parts.append(
+            f"{result['generator']}: {'accepted' if result['accepted'] else 'not accepted'}. {result['classes']} characters, "
+            f"{result['samples']:,} samples of unseen writers, {result['legible']:.2f} of what it drew is legible; "
+            f"{result['seconds'] / 60:.0f} minutes on {machine}.\n\n{gate.table(result)}"
+        )
+    return "\n\n".join(parts)

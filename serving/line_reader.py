@@ -1,0 +1,118 @@
+"""Reads strips of lines as a whole: a network slides along each, and CTC makes text of what it sees."""
+
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from serving import runtime
+from zoo import ctc, strips
+
+MODEL = "line_s"
+"""The preset that reads lines."""
+
+# In pixels. Few widths, so that LiteRT seldom plans its memory anew; longer lines are read in parts.
+_WIDTHS = (256, 512, 1024, 2048)
+_OVERLAP = 320  # Of two parts: the network sees 150 pixels to either side.
+_BEAM, _TOP = 8, 5  # Texts and classes that the search follows.
+_ALTERNATIVES = 8
+
+
+class Seen(NamedTuple):
+    """A character of a strip.
+
+    Attributes:
+        start: Where it begins, in pixels of the strip.
+        stop: Where it ends; between two characters this is half-way.
+        alternatives: The best classes with their probabilities among all characters, the one that was read first.
+    """
+
+    start: float
+    stop: float
+    alternatives: tuple[tuple[int, float], ...]
+
+
+class LineReader:
+    """Reads strips.
+
+    Args:
+        session: Runs the network, from `image`, uint8 (1, 64, width, 1), to `logits`, float32
+            (1, width // 8, classes).
+        preset: Which characters its classes are, and what the logits are divided by.
+    """
+
+    def __init__(self, session: runtime.Session, preset: runtime.Preset) -> None:
+        self._session = session
+        self._characters = preset.characters
+        self._temperature = preset.temperature
+
+    def __call__(self, images: Sequence[np.ndarray]) -> list[list[Seen]]:
+        """Reads strips, uint8 (64, w) each, dark ink on light paper.
+
+        Returns:
+            The characters of each strip from left to right.
+
+        Raises:
+            serving.runtime.ModelError: The model has other classes than its preset says.
+        """
+        order = np.argsort([image.shape[1] for image in images], kind="stable").tolist()
+        seen: list[list[Seen]] = [[] for _ in images]
+        for place in order:
+            seen[place] = _characters(self.logits(images[place]), images[place].shape[1])
+        return seen
+
+    def logits(self, image: np.ndarray) -> np.ndarray:
+        """What the network answers along a strip, uint8 (64, w): float32 (steps, classes), a step for 8 pixels."""
+        wide = _WIDTHS[-1]
+        steps = -(-image.shape[1] // strips.STEP)
+        if image.shape[1] <= wide:
+            return self._part(image)[:steps]
+        parts = []
+        half = _OVERLAP // 2 // strips.STEP
+        for start in range(0, image.shape[1] - _OVERLAP, wide - _OVERLAP):
+            answers = self._part(image[:, start : start + wide])
+            last = start + wide >= image.shape[1]
+            parts.append(answers[half if start else 0 : None if last else -half])
+        return np.concatenate(parts)[:steps]
+
+    def _part(self, image: np.ndarray) -> np.ndarray:
+        width = next(width for width in _WIDTHS if width >= image.shape[1])
+        padded = np.full((1, strips.HEIGHT, width, 1), strips.shade(image), np.uint8)
+        padded[0, :, : image.shape[1], 0] = image
+        logits = self._session.run({"image": padded})["logits"][0]
+        if logits.shape[1] != len(self._characters):
+            raise runtime.ModelError(
+                f"{self._session.path}: the model must have a logit for each of the "
+                f"{len(self._characters)} classes. Received: {logits.shape[1]}."
+            )
+        return logits / np.float32(self._temperature)
+
+
+def _characters(logits: np.ndarray, width: int) -> list[Seen]:
+    """The most probable text of a strip that is so wide, and where it stands."""
+    best = ctc.prefix_beam(logits, _BEAM, _TOP)[0].ids
+    if not best:
+        return []
+    spans = np.array(ctc.align(logits, best))
+    between = (spans[1:, 0] + spans[:-1, 1]) / 2 * strips.STEP
+    edges = [0.0, *between.tolist(), float(width)]
+    chances = np.exp(ctc.log_softmax(logits))[:, 1:]
+    return [
+        Seen(start, stop, _alternatives(chances[first:last].sum(0), label))
+        for (start, stop), (first, last), label in zip(
+            itertools.pairwise(edges), spans.tolist(), best, strict=True
+        )
+    ]
+
+
+def _alternatives(chances: np.ndarray, label: int) -> tuple[tuple[int, float], ...]:
+    """The best classes of a place with their shares, one of them first; `chances` lack the blank."""
+    shares = chances / max(float(chances.sum()), 1e-30)
+    count = min(_ALTERNATIVES, len(shares))
+    found = np.argpartition(shares, -count)[-count:]
+    order = [
+        label - 1,
+        *(one for one in found[np.argsort(-shares[found], kind="stable")] if one != label - 1),
+    ]
+    return tuple((int(one) + 1, min(1.0, float(shares[one]))) for one in order[:count])

@@ -1,0 +1,110 @@
+"""Lines on a picture, read line by line: each is laid out as a strip and read as a whole.
+
+The characters of vertical lines have to be parted before they can stand side by side; reading them one by one
+(`serving.lines`) does that.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from serving import lines, segmentation
+from serving.line_reader import LineReader, Seen
+from serving.lines import Written
+from zoo import strips
+from zoo.manuscript import Direction
+
+_MARGIN = 0.05  # Around a line, in shares of its thickness; in training it was as much on average.
+_INK = 128  # A flattened page has paper at about 255 and ink towards 0.
+
+
+def read(
+    flat: np.ndarray,
+    quads: Sequence[np.ndarray],
+    directions: Sequence[Direction],
+    reader: LineReader,
+    recogniser: segmentation.Recogniser,
+    size: int,
+) -> list[list[Written]]:
+    """Reads lines.
+
+    Args:
+        flat: The page, uint8 (H, W), from `zoo.manuscript.flatten`.
+        quads: Corners of the lines, clockwise from the top left of the text, float (4, 2) each.
+        directions: How the characters of each line follow each other.
+        reader: Reads strips.
+        recogniser: Reads cells, which parts the characters of vertical lines.
+        size: Side of a cell in pixels.
+
+    Returns:
+        The characters of each line in the order of the text.
+    """
+    cut = lines.straightened(flat, quads, directions, strips.HEIGHT, _MARGIN)
+    standing = [quad for quad, direction in zip(quads, directions, strict=True) if direction == "vertical"]
+    parted = iter(lines.read(flat, standing, ["vertical"] * len(standing), recogniser, size))
+    shown = [
+        _Column.of(image, matrix, next(parted)) if direction == "vertical" else _Row(image, matrix)
+        for (image, matrix), direction in zip(cut, directions, strict=True)
+    ]
+    return [
+        [Written(one.box(seen), seen.alternatives) for seen in text]
+        for one, text in zip(shown, reader([one.strip for one in shown]), strict=True)
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Row:
+    """A horizontal line.
+
+    Attributes:
+        strip: uint8 (64, w).
+        matrix: From the page to it, (3, 3).
+    """
+
+    strip: np.ndarray
+    matrix: np.ndarray
+
+    def box(self, seen: Seen) -> np.ndarray:
+        """The corners of the ink of a character on the page, float32 (4, 2); of its room where there is none."""
+        left, right = int(seen.start), max(int(seen.start) + 1, round(seen.stop))
+        rows, columns = np.nonzero(self.strip[:, left:right] < _INK)
+        top, bottom = 0, len(self.strip)
+        if len(rows):
+            top, bottom = int(rows.min()), int(rows.max()) + 1
+            left, right = left + int(columns.min()), left + int(columns.max()) + 1
+        corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+        # The corners are the edges of pixels, whose middles have whole numbers.
+        return lines.on_page(corners - 0.5, self.matrix)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Column:
+    """A vertical line, laid out.
+
+    Attributes:
+        strip: uint8 (64, w).
+        places: Where each of its characters stands there, (n, 2).
+        characters: As they were read one by one.
+    """
+
+    strip: np.ndarray
+    places: np.ndarray
+    characters: Sequence[Written]
+
+    @classmethod
+    def of(cls, column: np.ndarray, matrix: np.ndarray, characters: Sequence[Written]) -> "_Column":
+        """Lays a column out, uint8 (h, 64), with the matrix from the page to it."""
+        if not characters:
+            return cls(np.full((strips.HEIGHT, strips.STEP), 255, np.uint8), np.zeros((0, 2)), characters)
+        corners = np.concatenate([one.quad for one in characters])[None].astype(np.float32)
+        along = cv2.perspectiveTransform(corners, matrix)[0].reshape(-1, 4, 2)[..., 1]
+        starts = np.clip(along.min(1), 0, len(column) - 1)
+        stops = np.clip(along.max(1), starts + 1, len(column))
+        return cls(*strips.lay_out(column, np.stack([starts, stops], 1)), characters)
+
+    def box(self, seen: Seen) -> np.ndarray:
+        """The corners of a character on the page, float32 (4, 2): of what stands nearest in the strip."""
+        away = np.abs(self.places.mean(1) - (seen.start + seen.stop) / 2)
+        return self.characters[int(away.argmin())].quad

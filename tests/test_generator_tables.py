@@ -1,0 +1,56 @@
+import json
+from pathlib import Path
+
+from serving import report
+
+RUN = {
+    "parameters": 2_500_000,
+    "characters": "一二三",
+    "held_out": "",
+    "data": {"pictures": 1200},
+    "training": {"seconds": 630},
+    "validation": {"kid": 0.123, "fid": 4, "agreement": 0.95, "diversity": 0.8, "copy_rate": 0.06},
+}
+GATE = {
+    "generator": "cgan",
+    "machine": {"cpu": "an abacus", "cores": 2, "python": "3.11"},
+    "accepted": True,
+    "classes": 100,
+    "samples": 900,
+    "legible": 0.9,
+    "seconds": 1800,
+    "rows": [
+        {
+            "shots": None,
+            "real": 0.5,
+            "distorted": 0.6,
+            "copies": 0.61,
+            "generated": 0.64,
+            "gain": 0.03,
+            "low": 0.01,
+            "high": 0.05,
+        }
+    ],
+    "gain": 0.03,
+    "low": 0.01,
+    "high": 0.05,
+}
+
+
+def test_the_report_shows_generators_and_gates(tmp_path: Path) -> None:
+    for folder, name, content in (
+        ("generators", "dcgan", RUN),
+        ("generators", "cgan", {**RUN, "characters": "", "held_out": "四五"}),
+        ("gate", "cgan", GATE),
+    ):
+        file = tmp_path / "results" / folder / f"{name}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(content), encoding="utf-8")
+    text = report.report(tmp_path / "presets", tmp_path / "results")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line[:1] == "|"]
+    figures = ["0.123", "4.000", "0.950", "0.800", "0.060", "", "2.50", "1,200", "10"]
+    assert ["dcgan", "3 that trained", *figures] in rows
+    assert ["cgan", "2 held out", *figures] in rows
+    assert "docs/samples/dcgan.png" in text
+    assert "cgan: accepted. 100 characters, 900 samples" in text
+    assert ["all", "0.500", "0.600", "0.610", "0.640", "+0.030", "+0.010 to +0.050"] in rows

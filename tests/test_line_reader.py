@@ -1,0 +1,109 @@
+"""Lines that are read as wholes. A stand-in knows what a strip says; the bundled recogniser parts columns."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from serving import Reader, line_reader, runtime
+from tests import felt_tip
+from zoo import charset, strips
+
+CLASSES = len(charset.CHARACTERS)
+
+
+class Session:
+    """Answers the same characters along each strip, each at the middle of its square."""
+
+    path = Path("stand-in.tflite")
+
+    def __init__(self, text: str, step: float = 8.0, classes: int = CLASSES) -> None:
+        self._ids, self._step, self._classes = charset.encode(text), step, classes
+        self.widths: list[int] = []
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        image = inputs["image"]
+        self.widths.append(image.shape[2])
+        logits = np.zeros((1, image.shape[2] // strips.STEP, self._classes), np.float32)
+        logits[..., 0] = 16
+        for place, label in enumerate(self._ids):
+            step = int((place + 0.5) * self._step)
+            if step < logits.shape[1]:
+                logits[0, step, 0], logits[0, step, label] = 0, 16
+        return {"logits": logits}
+
+
+def _reader(session: Session) -> line_reader.LineReader:
+    return line_reader.LineReader(session, runtime.preset("hanzinet_m"))
+
+
+def test_characters_stand_where_the_network_answers() -> None:
+    (seen,) = _reader(Session("一二三"))([np.full((64, 192), 255, np.uint8)])
+    assert "".join(charset.CHARACTERS[one.alternatives[0][0]] for one in seen) == "一二三"
+    assert [(one.start, one.stop) for one in seen] == [(0, 68), (68, 132), (132, 192)]
+    for one in seen:
+        assert one.alternatives[0][1] > 0.9
+        assert sum(share for _, share in one.alternatives) <= 1 + 1e-6
+        assert len({label for label, _ in one.alternatives}) == len(one.alternatives) == 8
+
+
+def test_equal_neighbours_are_two() -> None:
+    (seen,) = _reader(Session("口口"))([np.full((64, 128), 255, np.uint8)])
+    assert len(seen) == 2
+
+
+def test_strips_keep_their_order_and_come_in_few_widths() -> None:
+    session = Session("一二三四五六七八")
+    widths = [500, 60, 300, 130]
+    read = _reader(session)([np.full((64, width), 255, np.uint8) for width in widths])
+    assert [len(one) for one in read] == [8, 1, 5, 2]
+    assert session.widths == [256, 256, 512, 512]
+    assert _reader(session)([]) == []
+
+
+def test_a_long_strip_is_read_in_parts_that_fit_together() -> None:
+    class Ruler(Session):
+        """Answers class 1 + x // 8 at step x // 8 of the whole strip, which the shade of the picture tells."""
+
+        def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            columns = inputs["image"][0, 0, ::8, 0].astype(int) + 256 * inputs["image"][0, 1, ::8, 0].astype(
+                int
+            )
+            self.widths.append(inputs["image"].shape[2])
+            logits = np.zeros((1, len(columns), CLASSES), np.float32)
+            logits[0, range(len(columns)), np.minimum(columns, CLASSES - 1)] = 9
+            return {"logits": logits}
+
+    steps = 1000
+    image = np.zeros((64, steps * 8), np.uint8)
+    image[0], image[1] = np.arange(steps).repeat(8) % 256, np.arange(steps).repeat(8) // 256
+    session = Ruler("")
+    logits = _reader(session).logits(image)
+    assert logits.argmax(1).tolist() == list(range(steps))
+    assert max(session.widths) == 2048
+
+
+def test_a_model_of_other_classes_is_named() -> None:
+    with pytest.raises(runtime.ModelError, match=r"stand-in\.tflite: .* Received: 7"):
+        _reader(Session("", classes=7))([np.full((64, 64), 255, np.uint8)])
+
+
+@pytest.mark.parametrize("vertical", [False, True])
+def test_a_line_is_read_as_a_whole(vertical: bool) -> None:
+    text = "十口三二口"
+    reader = Reader(threads=1, style="lines")
+    # In a strip of a column each character has a square; a row is enlarged until its ink is as high as the strip.
+    session = Session(text, 8.0 if vertical else 9.4)
+    reader.__dict__["_line_reader"] = _reader(session)
+    page = reader.read(felt_tip.line(text, vertical), layout="line")
+    assert page.text == text
+    assert page.direction == ("vertical" if vertical else "horizontal")
+    boxes = np.array([one.box for one in page.lines[0].characters], float)
+    along = boxes[:, :, 1 if vertical else 0]
+    middles = 20 + 30 + felt_tip.STEP * np.arange(5)
+    np.testing.assert_allclose((along.min(1) + along.max(1)) / 2, middles, atol=16)
+
+
+def test_a_style_that_is_unknown_is_named() -> None:
+    with pytest.raises(ValueError, match="`style` must be one of 'characters', 'lines'"):
+        Reader(style="words")
