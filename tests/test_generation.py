@@ -137,6 +137,19 @@ def test_where_nothing_is_written_print_stays() -> None:
     np.testing.assert_array_equal(drawing.laid_over(printed, np.full_like(printed, 255)), printed)
 
 
+def test_what_is_moved_has_one_size_and_is_never_the_same_twice(data: Path) -> None:
+    recipe = _recipe("dcgan", data)
+    task = dataclasses.replace(recipe, growth=0, moved=True).task()
+    boxes = np.array([sources.ink_box(image) for image in task.train.images])
+    np.testing.assert_allclose((boxes[:, 2:] - boxes[:, :2]).max(1), 0.8 * 16, atol=2.1)
+    np.testing.assert_allclose((boxes[:, 2:] + boxes[:, :2]) / 2, 8, atol=1.1)
+    known = {image.tobytes() for image in task.train.images}
+    first, second = (task.batch(step)["image"] for step in (0, 1))
+    assert not {image.tobytes() for image in (*first, *second)} & known
+    np.testing.assert_array_equal(task.batch(0)["image"], first)
+    assert 0.5 < (first < 128).mean() / (task.train.images < 128).mean() < 2
+
+
 def test_print_is_as_large_as_a_hand() -> None:
     images = np.full((3, 96, 96), 255, np.uint8)
     images[:, 2:94, 2:94] = 0

@@ -64,6 +64,10 @@ class Pens:
             self, images=self.images[chosen], labels=self.labels[chosen], writers=self.writers[chosen]
         )
 
+    def centred(self) -> "Pens":
+        """Characters of one size in the middle; prints stay."""
+        return dataclasses.replace(self, images=np.stack([_centred(image) for image in self.images]))
+
     def samples_of(self, writers: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
         """Random characters of each writer beneath each other: int (n,) to uint8 (n, count * size, size, 1)."""
         order = np.argsort(self.writers, kind="stable")
@@ -117,9 +121,32 @@ def _laid_over(printed: np.ndarray, written: np.ndarray) -> np.ndarray:
     return _warped(printed, np.column_stack([np.diag(scale), shift]))
 
 
+def moved(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Pictures a little turned, enlarged or reduced, slanted and shifted, as a hand varies: uint8 (n, size, size)."""
+    size = pictures.shape[1]
+    warped = []
+    for picture in pictures:
+        angle, slant = rng.normal(0, 0.04), rng.normal(0, 0.06)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        linear = turn @ np.array([[1, slant], [0, 1]]) @ np.diag(np.exp(rng.normal(0, 0.07, 2)))
+        middle = np.full(2, (size - 1) / 2)
+        shift = middle - linear @ middle + rng.normal(0, 0.03, 2) * size
+        warped.append(_warped(picture, np.column_stack([linear, shift])))
+    return np.stack(warped)
+
+
+def _centred(picture: np.ndarray) -> np.ndarray:
+    if not np.ptp(picture):
+        return picture
+    low, high = np.reshape(sources.ink_box(picture), (2, 2)).astype(float)
+    scale = sources.FILL * len(picture) / (high - low).max()
+    shift = (len(picture) - 1) / 2 - scale * ((low + high - 1) / 2)
+    return _warped(picture, np.column_stack([scale * np.eye(2), shift]))
+
+
 def _warped(picture: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return np.asarray(
-        cv2.warpAffine(picture, matrix, picture.shape[::-1], flags=cv2.INTER_AREA, borderValue=255)
+        cv2.warpAffine(picture, matrix, picture.shape[::-1], flags=cv2.INTER_LINEAR, borderValue=255)
     )
 
 

@@ -62,6 +62,8 @@ class GenerationTask:
         printed = None if recipe.glyph_font is None else sources.read_font(recipe.glyph_font)
         size = 28 if recipe.model == "gan" else recipe.sizes.get("size", _SIZE)
         everything = Pens.of(writers, size, printed)
+        if recipe.moved:
+            everything = everything.centred()
         self.characters, held_out = self._split(writers, everything)
         self.train = everything.only(np.isin(everything.labels, self.characters))
         self.held_out = everything.only(np.isin(everything.labels, held_out))
@@ -120,7 +122,10 @@ class GenerationTask:
         """The batch of a step: `image`, uint8 (batch, size, size, 1), and what the model needs besides."""
         rng = np.random.default_rng([self.recipe.seed, int(step)])
         chosen = rng.integers(0, len(self.train.labels), self.recipe.batch_size * self.model.critic_steps)
-        return self._shown(self.train, chosen, rng)
+        shown = self._shown(self.train, chosen, rng)
+        if self.recipe.moved:
+            shown["image"] = drawing.moved(shown["image"][..., 0], rng)[..., None]
+        return shown
 
     def _shown(self, pens: Pens, chosen: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Pictures with their conditions; samples come from what trains, never from what measures."""

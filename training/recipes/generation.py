@@ -5,7 +5,9 @@ import dataclasses
 from training.recipe import GenerationRecipe, Recipe
 
 # Ten characters from noise.
-_TEN = GenerationRecipe(model="dcgan", frequent=10, learning_rate=2e-4, epochs=20, steps=50, batch_size=64)
+_TEN = GenerationRecipe(
+    model="dcgan", frequent=10, moved=True, learning_rate=2e-4, epochs=20, steps=75, batch_size=64
+)
 # Characters of many hands from print; the commonest hundred stay for the gate.
 _FROM_PRINT = GenerationRecipe(
     model="cgan", held_out=100, chinese_only=("w10",), learning_rate=2e-4, epochs=20, steps=100, batch_size=32
