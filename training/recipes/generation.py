@@ -74,8 +74,11 @@ RECIPES: dict[str, Recipe] = {
         _FROM_PRINT,
         model="fewshot",
         sizes={"width": 32},
-        adversary={"width": 32},
-        beta_1=0.0,
+        adversary={"width": 32, "pixels": 100.0},
+        learning_rate=5e-4,
+        discriminator_rate=2e-4,
         beta_2=0.9,
+        steps=200,
+        batch_size=16,
     ),
 }
