@@ -140,6 +140,7 @@ def test_where_nothing_is_written_print_stays() -> None:
 def test_what_is_moved_has_one_size_and_is_never_the_same_twice(data: Path) -> None:
     recipe = _recipe("dcgan", data)
     task = dataclasses.replace(recipe, growth=0, moved=True).task()
+    rng = np.random.default_rng(0)
     boxes = np.array([sources.ink_box(image) for image in task.train.images])
     np.testing.assert_allclose((boxes[:, 2:] - boxes[:, :2]).max(1), 0.8 * 16, atol=2.1)
     np.testing.assert_allclose((boxes[:, 2:] + boxes[:, :2]).mean(0) / 2, 8, atol=0.7)
@@ -147,7 +148,8 @@ def test_what_is_moved_has_one_size_and_is_never_the_same_twice(data: Path) -> N
     first, second = (task.batch(step)["image"] for step in (0, 1))
     assert not {image.tobytes() for image in (*first, *second)} & known
     np.testing.assert_array_equal(task.batch(0)["image"], first)
-    assert 0.5 < (first < 128).mean() / (task.train.images < 128).mean() < 2
+    ink = [255 - pictures.mean() for pictures in (drawing.moved(task.train.images, rng), task.train.images)]
+    assert ink[0] == pytest.approx(ink[1], rel=0.15)
 
 
 def test_print_is_as_large_as_a_hand() -> None:
