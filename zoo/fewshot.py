@@ -74,7 +74,10 @@ def _hand(size: int, width: int, style: int) -> keras.Model:
         x = layers.BatchNormalization(name=f"sample{number}_norm")(x)
         x = layers.ReLU(name=f"sample{number}_relu")(x)
     x = layers.GlobalAveragePooling2D(name="mean_of_samples")(x)
-    return keras.Model(shown, layers.Dense(style, activation="relu", name="style")(x), name="hand")
+    x = layers.Dense(style, use_bias=False, name="style")(x)
+    # A bold pen must not scale the maps without limit.
+    x = layers.BatchNormalization(name="style_norm")(x)
+    return keras.Model(shown, layers.ReLU(name="style_relu")(x), name="hand")
 
 
 def _in_hand(x: keras.KerasTensor, hand: keras.KerasTensor, name: str) -> keras.KerasTensor:
