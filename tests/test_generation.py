@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import cv2
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -195,6 +196,18 @@ def test_what_grows_draws_at_its_stage_and_what_it_starts_from_is_grown(data: Pa
     started = dataclasses.replace(_recipe("progan", data), start=str(tmp_path)).task()
     grown = drawing.draw(task.model.generator, {}, 200, task.recipe.seed).astype(int)
     np.testing.assert_allclose(started.draw(started.model), grown, atol=1)  # Of rounding.
+
+
+def test_the_rates_fall_at_the_end_of_a_run(data: Path) -> None:
+    recipe = dataclasses.replace(_recipe("dcgan", data), growth=0, ema=0, epochs=1, fall=0.5)
+    recipe = dataclasses.replace(recipe, learning_rate=0.5, discriminator_rate=0.25)
+    falling = callbacks.FallingRates(dataclasses.replace(recipe, epochs=8))
+    falling.set_model(recipe.task().model)
+    falling.model.compile(keras.optimizers.SGD(0.5), keras.optimizers.SGD(0.25))
+    for epoch, share in ((0, 1), (4, 1), (5, 0.75), (7, 0.25), (0, 1)):  # As if begun anew.
+        falling.on_epoch_begin(epoch)
+        assert float(falling.model.optimizer.learning_rate) == pytest.approx(0.5 * share)
+        assert float(falling.model.discriminator_optimizer.learning_rate) == pytest.approx(0.25 * share)
 
 
 def test_growth_must_end_before_the_run_does(data: Path) -> None:

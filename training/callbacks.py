@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from training import adversary, checkpoint, distribute, normalisation
+from training.recipe import GenerationRecipe
 from training.task import Task
 
 CHECKPOINT, BEST = "checkpoint.npz", "best.npz"
@@ -80,6 +81,27 @@ class EndOfEpoch(keras.callbacks.Callback):
             np.mean([past["seconds"] for past in self.history])
         )
         return f"epoch {len(self.history)} of {recipe.epochs}: {figures}; {_duration(left)} left"
+
+
+class FallingRates(keras.callbacks.Callback):
+    """Lets the learning rates of a generator and its discriminator fall, in equal steps from epoch to epoch.
+
+    Args:
+        recipe: Tells the rates at the start of the run, and its last share in which they fall towards zero.
+    """
+
+    def __init__(self, recipe: GenerationRecipe) -> None:
+        super().__init__()
+        self._recipe = recipe
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        recipe = self._recipe
+        left = (recipe.epochs - epoch) / (recipe.fall * recipe.epochs) if recipe.fall else 1.0
+        share = min(1.0, left)
+        self.model.optimizer.learning_rate = share * recipe.learning_rate
+        self.model.discriminator_optimizer.learning_rate = share * (
+            recipe.discriminator_rate or recipe.learning_rate
+        )
 
 
 def save_pictures(folder: Path, pictures: dict[str, np.ndarray]) -> None:

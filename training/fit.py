@@ -13,7 +13,7 @@ import numpy as np
 import zoo
 from training import adversary, callbacks, checkpoint, distribute, normalisation
 from training import recipe as recipes
-from training.recipe import CharacterRecipe, Recipe
+from training.recipe import CharacterRecipe, GenerationRecipe, Recipe
 from training.task import Task
 
 
@@ -63,6 +63,7 @@ def fit(recipe: Recipe, workdir: Path, across: distribute.Across | None = None) 
             callbacks=[
                 *([keras.callbacks.TensorBoard(workdir / "logs", write_graph=False)] if first else []),
                 keras.callbacks.TerminateOnNaN(raise_error=True),
+                *([callbacks.FallingRates(recipe)] if isinstance(recipe, GenerationRecipe) else []),
                 callbacks.EndOfEpoch(task, workdir, history),
             ],
         )

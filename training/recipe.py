@@ -182,7 +182,7 @@ class LineRecipe(SupervisedRecipe):
 
 @dataclasses.dataclass(frozen=True)
 class GenerationRecipe(Recipe):
-    """Trains a generator of characters against a discriminator; constant learning rates.
+    """Trains a generator of characters against a discriminator.
 
     Attributes:
         data: Folder with `hands/train/*.npz`, one writer a file.
@@ -201,6 +201,7 @@ class GenerationRecipe(Recipe):
             starts from is grown.
         rule: The rule of both optimizers.
         discriminator_rate: Learning rate of the discriminator; 0 for that of the generator.
+        fall: Last share of the run in which both learning rates fall towards zero.
         beta_1: Of Adam.
         beta_2: Of Adam.
         recogniser: Preset that measures what is drawn.
@@ -220,6 +221,7 @@ class GenerationRecipe(Recipe):
     growth: int = 0
     rule: Literal["adam", "rmsprop"] = "adam"
     discriminator_rate: float = 0.0
+    fall: float = 0.0
     beta_1: float = 0.5
     beta_2: float = 0.999
     recogniser: str = "hanzinet_m"

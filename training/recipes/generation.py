@@ -10,7 +10,14 @@ _TEN = GenerationRecipe(
 )
 # Characters of many hands from print; the commonest hundred stay for the gate.
 _FROM_PRINT = GenerationRecipe(
-    model="cgan", held_out=100, chinese_only=("w10",), learning_rate=2e-4, epochs=20, steps=100, batch_size=32
+    model="cgan",
+    held_out=100,
+    chinese_only=("w10",),
+    learning_rate=2e-4,
+    fall=0.5,
+    epochs=20,
+    steps=100,
+    batch_size=32,
 )
 
 RECIPES: dict[str, Recipe] = {
@@ -61,7 +68,13 @@ RECIPES: dict[str, Recipe] = {
     ),
     "cgan": dataclasses.replace(_FROM_PRINT, adversary={"width": 32}, beta_1=0.0, beta_2=0.9),
     "pix2pix": dataclasses.replace(
-        _FROM_PRINT, model="pix2pix", sizes={"width": 32}, adversary={"width": 32}
+        _FROM_PRINT,
+        model="pix2pix",
+        sizes={"width": 32},
+        adversary={"width": 32},
+        learning_rate=5e-4,
+        discriminator_rate=2e-4,
+        batch_size=16,
     ),
     "cyclegan": dataclasses.replace(
         _FROM_PRINT,
