@@ -43,6 +43,39 @@ def drawn(results: Mapping[str, dict[str, Any]]) -> str:
     )
 
 
+def card(name: str, result: dict[str, Any]) -> str:
+    """The model card in Markdown.
+
+    Args:
+        name: Of the preset.
+        result: What stands in its `result.json`.
+    """
+    data = result["data"]
+    return f"""# {name}
+
+Draws handwritten characters (`zoo.{result["model"]}`): `hanzoo sample {name}`, `hanzoo balance`, and `hanzoo write` if it
+writes like the samples of a hand. `model.weights.h5` is for Keras; `hanzoo export` makes a TFLite file.
+
+- {result["parameters"]:,} parameters.
+- Licence of the weights: Apache-2.0.
+
+## Training
+
+{result["training"]["pictures"]:,} pictures, drawn from {data["pictures"]:,} of {data["characters"]:,} characters by
+{data["writers"]} writers and fonts ({", ".join(result["writers"])}).
+
+{result["notes"] or "Nothing is noted on the licences of these sources."}
+
+## Figures
+
+{drawn({name: result})}
+
+## Limits
+
+It imitates strokes and their order of size, not a person: do not pass its writing off as somebody's own.
+"""
+
+
 def gates(results: Sequence[dict[str, Any]]) -> str:
     """What `hanzoo gate` found of each generator."""
     parts = [

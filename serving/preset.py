@@ -16,6 +16,7 @@ from serving import (
     convert,
     export,
     folders,
+    generator_tables,
     latency,
     measure_characters,
     measure_detection,
@@ -27,19 +28,22 @@ from serving.runtime import Session
 from training import fit
 from training.characters import CharacterTask
 from training.detection import DetectionTask
+from training.recipe import GenerationRecipe
 from training.recognition import LineTask
 from zoo import charset
 
 _TFLITE = "model.tflite"
 _MODEL = (_TFLITE, zoo.WEIGHTS)
-_NAMES = frozenset([*_MODEL, "result.json", "card.md"])
+_RESULT, _CARD = "result.json", "card.md"
+_NAMES = frozenset([*_MODEL, _RESULT, _CARD])
 
 
 def export_preset(workdir: Path, name: str, data: Path, presets: Path, notes: Path | None = None) -> Path:
-    """Makes a preset of the zoo from a finished run of a recipe for characters, lines or pages.
+    """Makes a preset of the zoo from a finished run.
 
     Writes weights, the int8 TFLite file, `result.json` with the figures of validation writers, and
-    `card.md` into `presets/name`; the folder appears whole or not at all.
+    `card.md` into `presets/name`; the folder appears whole or not at all. A generator has no TFLite file there, and
+    its figures are those of the run.
 
     Args:
         workdir: Folder of a finished `training.fit.fit`.
@@ -58,6 +62,11 @@ def export_preset(workdir: Path, name: str, data: Path, presets: Path, notes: Pa
         OSError: The disk is full; an earlier preset stays as it was.
     """
     result = zoo.describe(workdir) | {"notes": _read(notes)}
+    if "recipe" in result and result["recipe"]["kind"] == GenerationRecipe.__name__:
+        with folders.replacing(presets / name, _NAMES) as target:
+            shutil.copyfile(workdir / zoo.WEIGHTS, target / zoo.WEIGHTS)
+            _write(target, result, generator_tables.card(name, result))
+        return presets / name
     task = _task(workdir, data)
     representative = samples.of_task(task)
     with folders.replacing(presets / name, _NAMES) as target:
@@ -135,8 +144,12 @@ def _describe(
     else:
         result |= _of_characters(task, target / _TFLITE, model)
         card = cards.card(name, result, task.model.input_shape)
-    fit.write_json(target / "result.json", result)
-    (target / "card.md").write_text(card, encoding="utf-8")
+    _write(target, result, card)
+
+
+def _write(target: Path, result: dict[str, Any], card: str) -> None:
+    fit.write_json(target / _RESULT, result)
+    (target / _CARD).write_text(card, encoding="utf-8")
 
 
 def _of_characters(task: CharacterTask, tflite: Path, model: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from serving import (
 )
 from training import ablate, measure_ensemble, measure_grids, measure_rate
 from training.generation import ADVERSARIES
-from training.recipe import DetectionRecipe, LineRecipe
+from training.recipe import DetectionRecipe, GenerationRecipe, LineRecipe
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -215,6 +215,8 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _preset(name: str, result: dict[str, Any]) -> str:
+    if result["recipe"]["kind"] == GenerationRecipe.__name__:
+        return ""  # Its figures stand beside those of the other generators.
     if result["recipe"]["kind"] == DetectionRecipe.__name__:
         return measure_detection.summary(name, result)
     if result["recipe"]["kind"] == LineRecipe.__name__:

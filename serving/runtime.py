@@ -161,8 +161,8 @@ class Preset:
 
 
 def names() -> list[str]:
-    """The names of the presets that come with the package, sorted."""
-    return sorted(file.parent.name for file in PRESETS.glob("*/result.json"))
+    """The names of the presets that come with the package and run on a device, sorted."""
+    return sorted(file.parent.name for file in PRESETS.glob("*/model.tflite"))
 
 
 def preset(model: str | os.PathLike[str]) -> Preset:

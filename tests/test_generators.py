@@ -4,8 +4,12 @@ import json
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
+import zoo
+from serving import preset as presets
+from serving import report
 from serving.cli import main
 from tests import made_hands, tiny
 from training import fit, sources
@@ -65,6 +69,17 @@ def test_a_sheet_is_drawn(run: Path, data: Path, tmp_path: Path) -> None:
     assert main(["sample", str(run), "-o", str(out), "--data", str(data), "--glyph-font", font]) == 0
     sheet = cv2.imread(str(out), cv2.IMREAD_GRAYSCALE)
     assert sheet.shape == (8 * 18, 16 * 18)
+
+
+def test_a_generator_becomes_a_preset(run: Path, data: Path, tmp_path: Path) -> None:
+    folder = presets.export_preset(run, "mine", data, tmp_path)
+    assert sorted(file.name for file in folder.iterdir()) == ["card.md", "model.weights.h5", "result.json"]
+    card = (folder / "card.md").read_text(encoding="utf-8")
+    assert "hanzoo write" in card
+    assert "label agreement" in card
+    for kept, ours in zip(zoo.load(folder).weights, zoo.load(run).weights, strict=True):
+        np.testing.assert_array_equal(kept, ours)
+    assert "Preset" not in report.report(tmp_path, tmp_path / "none")
 
 
 def test_a_text_is_written_like_samples(run: Path, data: Path, tmp_path: Path) -> None:
