@@ -467,7 +467,7 @@ def promote(
 
 
 def compare(
-    pages: Annotated[Path, tyro.conf.Positional],
+    pages: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER...")],
     /,
     readers: tuple[str, ...] = (),
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
@@ -476,11 +476,14 @@ def compare(
     """Measure hanzoo and other programs on the same pages: errors, lines found, time, memory.
 
     Args:
-        pages: Folder of pictures with their truth.json, as `python -m training.pages` writes it.
+        pages: Folders of pictures with their truth.json, as `python -m training.pages` writes it.
         readers: Only these, such as hanzoo and RapidOCR; those that are not installed are named.
         json: File for all figures.
         debug: Show the traceback of an error.
     """
+
+    if not pages:
+        return wrong_option("at least one FOLDER must be given")
 
     def run() -> None:
         from serving import compare as comparison

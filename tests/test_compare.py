@@ -1,6 +1,7 @@
 """Readers side by side. A made-up Tesseract stands for all of them: a program in a process of its own."""
 
 import json
+import shutil
 import os
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.usefixtures("tesseract")
 def test_a_reader_is_measured_in_a_process_of_its_own(folder: Path) -> None:
-    result = compare.compare(folder, ["Tesseract"])
+    result = compare.compare([folder], ["Tesseract"])
     (reader,) = result["readers"].values()
     assert (reader["version"], reader["bytes"], result["pages"]) == ("9.8", 1000, 3)
     assert 0 < reader["seconds"] < 30
@@ -74,9 +75,20 @@ def test_a_reader_is_measured_in_a_process_of_its_own(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("tesseract")
+def test_several_folders_are_groups_of_their_own(folder: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(folder, tmp_path / "others")
+    result = compare.compare([folder, other], ["Tesseract"])
+    groups = result["readers"]["Tesseract"]["groups"]
+    assert result["pages"] == 6
+    assert set(groups) == {"pages", "others"}
+    assert groups["pages"] == groups["others"]
+    assert groups["pages"]["error_rate_ordered"] == pytest.approx(2 / 13)
+
+
+@pytest.mark.usefixtures("tesseract")
 def test_the_table_names_what_is_missing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    shown = compare.table(compare.compare(folder, ["Tesseract", "RapidOCR"]))
+    shown = compare.table(compare.compare([folder], ["Tesseract", "RapidOCR"]))
     assert "| Tesseract |     9.8 |" in shown
     assert "bar [0.125]" in shown
     assert "Not measured: RapidOCR: rapidocr is missing: `pip install 'hanzoo[compare]'`." in shown
@@ -86,12 +98,12 @@ def test_the_table_names_what_is_missing(folder: Path, monkeypatch: pytest.Monke
 def test_a_reader_that_fails_says_why(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "table.tsv").unlink()
     with pytest.raises(RuntimeError, match=r"(?s)Tesseract failed: .*table\.tsv: No such file"):
-        compare.compare(folder, ["Tesseract"])
+        compare.compare([folder], ["Tesseract"])
 
 
 def test_an_unknown_reader_is_refused(folder: Path) -> None:
     with pytest.raises(ValueError, match=r"`names` must be of hanzoo, .* Received: Abbyy"):
-        compare.compare(folder, ["Abbyy"])
+        compare.compare([folder], ["Abbyy"])
 
 
 def test_pages_without_lines_are_refused(tmp_path: Path) -> None:
