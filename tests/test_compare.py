@@ -1,8 +1,8 @@
 """Readers side by side. A made-up Tesseract stands for all of them: a program in a process of its own."""
 
 import json
-import shutil
 import os
+import shutil
 from pathlib import Path
 
 import cv2
