@@ -43,7 +43,7 @@ def read(
     model: str | None = None,
     endpoint: Annotated[str | None, tyro.conf.arg(metavar="URL")] = None,
     context: bool = True,
-    style: Literal["characters", "lines"] = "characters",
+    style: Literal["characters", "lines"] | None = None,
     debug: bool = False,
 ) -> int:
     """Read the text of images: PNG, JPEG, TIFF, WebP or BMP.
@@ -59,7 +59,7 @@ def read(
         model: A bundled model, or the folder that `hanzoo preset` made.
         endpoint: Recognise on TensorFlow Serving: http://HOST:8501/v1/models/NAME or grpc://HOST:8500/NAME.
         context: Read each character for itself, whatever stands beside it.
-        style: Cut lines into characters, or read each line as a whole with line_s. Cells are always read one by one.
+        style: Cut lines into characters, or read each as a whole with line_s; the better one if none is given.
         debug: Show the traceback of an error.
     """
     if not images:

@@ -14,6 +14,7 @@ MODEL = "line_s"
 
 # In pixels. Few widths, so that LiteRT seldom plans its memory anew; longer lines are read in parts.
 _WIDTHS = (256, 512, 1024, 2048)
+_AFTER = 48  # Of paper behind a strip: the answer to a small mark may come behind its ink.
 _OVERLAP = 320  # Of two parts: the network sees 150 pixels to either side.
 _BEAM, _TOP = 8, 5  # Texts and classes that the search follows.
 _ALTERNATIVES = 8
@@ -59,7 +60,9 @@ class LineReader:
         order = np.argsort([image.shape[1] for image in images], kind="stable").tolist()
         seen: list[list[Seen]] = [[] for _ in images]
         for place in order:
-            seen[place] = _characters(self.logits(images[place]), images[place].shape[1])
+            image = images[place]
+            room = np.full((strips.HEIGHT, _AFTER), strips.shade(image), np.uint8)
+            seen[place] = _characters(self.logits(np.concatenate([image, room], 1)), image.shape[1])
         return seen
 
     def logits(self, image: np.ndarray) -> np.ndarray:
@@ -96,7 +99,7 @@ def _characters(logits: np.ndarray, width: int) -> list[Seen]:
         return []
     spans = np.array(ctc.align(logits, best))
     between = (spans[1:, 0] + spans[:-1, 1]) / 2 * strips.STEP
-    edges = [0.0, *between.tolist(), float(width)]
+    edges = np.minimum([0.0, *between.tolist(), float(width)], width).tolist()
     chances = np.exp(ctc.log_softmax(logits))[:, 1:]
     return [
         Seen(start, stop, _alternatives(chances[first:last].sum(0), label))

@@ -58,8 +58,9 @@ class Reader:
             of the scores.
         context: Whether the characters beside a character help to read it, see `serving.context`. Without, a
             slip of the pen is read as it stands there.
-        style: How the lines of pages without cells are read: "characters" cuts them up for the model, "lines" reads
-            each as a whole with the preset line_s.
+        style: How lines are read: "characters" cuts them up for the model, "lines" reads each as a whole with the
+            preset line_s. None takes what reads better: "lines" for pictures of one line, "characters" for pages, and
+            wherever `model` or `endpoint` is given.
 
     Raises:
         ValueError: `endpoint` is no such address, or `style` is unknown.
@@ -71,9 +72,9 @@ class Reader:
         threads: int | None = None,
         endpoint: str | None = None,
         context: bool = True,
-        style: str = "characters",
+        style: str | None = None,
     ) -> None:
-        if style not in STYLES:
+        if style not in (None, *STYLES):
             raise ValueError(
                 f"`style` must be one of {', '.join(map(repr, STYLES))}. Received: style={style!r}."
             )
@@ -149,12 +150,13 @@ class Reader:
         preset = runtime.preset(line_reader.MODEL)
         return line_reader.LineReader(preset.session(self.threads), preset)
 
-    @property
-    def _read_upright(self) -> lines_of.ReadLines:
-        """Reads lines in the style that was asked for."""
+    def _read_upright(self, better: str) -> lines_of.ReadLines:
+        """Reads lines in the style that was asked for, or in the better one."""
         cells, size = self._recogniser.logits, self._recogniser.size
-        if self.style == "lines":
-            return functools.partial(whole_lines.read, reader=self._line_reader, recogniser=cells, size=size)
+        if (self.style or better) == "lines":
+            return functools.partial(
+                whole_lines.read, reader=self._line_reader, recogniser=cells, size=size, bigram=self._bigram
+            )
         return functools.partial(lines_of.read, recogniser=cells, size=size, bigram=self._bigram)
 
     @property
@@ -234,7 +236,8 @@ class Reader:
 
     def _read_lines(self, image: np.ndarray, quads: np.ndarray, name: str) -> Page:
         recogniser = self._recogniser
-        found = free_page.read(image, quads, recogniser.logits, recogniser.size, self._read_upright)
+        read_lines = self._read_upright("characters")
+        found = free_page.read(image, quads, recogniser.logits, recogniser.size, read_lines)
         lengths = collections.Counter[str]()
         for line in found:
             lengths[line.direction] += len(line.characters)
@@ -252,7 +255,9 @@ class Reader:
         lines: tuple[Line, ...] = ()
         if found is not None:
             quad, direction = found
-            (written,) = self._read_upright(flat, [quad], [direction])
+            own = self.model == MODEL and self.endpoint is None
+            read_lines = self._read_upright("lines" if own else "characters")
+            (written,) = read_lines(flat, [quad], [direction])
             if written:
                 lines = self._read_written([written], direction, [quad])
         height, width = image.shape[:2]

@@ -13,7 +13,7 @@ import numpy as np
 from serving import lines, segmentation
 from serving.line_reader import LineReader, Seen
 from serving.lines import Written
-from zoo import strips
+from zoo import ctc, strips
 from zoo.manuscript import Direction
 
 _MARGIN = 0.05  # Around a line, in shares of its thickness; in training it was as much on average.
@@ -27,6 +27,7 @@ def read(
     reader: LineReader,
     recogniser: segmentation.Recogniser,
     size: int,
+    bigram: ctc.Bigram | None = None,
 ) -> list[list[Written]]:
     """Reads lines.
 
@@ -37,13 +38,14 @@ def read(
         reader: Reads strips.
         recogniser: Reads cells, which parts the characters of vertical lines.
         size: Side of a cell in pixels.
+        bigram: Tells how likely a character follows another, which helps to part them.
 
     Returns:
         The characters of each line in the order of the text.
     """
     cut = lines.straightened(flat, quads, directions, strips.HEIGHT, _MARGIN)
     standing = [quad for quad, direction in zip(quads, directions, strict=True) if direction == "vertical"]
-    parted = iter(lines.read(flat, standing, ["vertical"] * len(standing), recogniser, size))
+    parted = iter(lines.read(flat, standing, ["vertical"] * len(standing), recogniser, size, bigram))
     shown = [
         _Column.of(image, matrix, next(parted)) if direction == "vertical" else _Row(image, matrix)
         for (image, matrix), direction in zip(cut, directions, strict=True)

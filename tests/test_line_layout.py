@@ -13,7 +13,7 @@ from zoo import manuscript
 
 @pytest.fixture(scope="module")
 def reader() -> Reader:
-    return Reader(threads=1)
+    return Reader(threads=1, style="characters")
 
 
 @pytest.mark.parametrize("vertical", [False, True])

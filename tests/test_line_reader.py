@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving import Reader, line_reader, runtime
+from serving import Reader, line_reader, lines, runtime, whole_lines
 from tests import felt_tip
 from zoo import charset, strips
 
@@ -56,8 +56,8 @@ def test_strips_keep_their_order_and_come_in_few_widths() -> None:
     session = Session("一二三四五六七八")
     widths = [500, 60, 300, 130]
     read = _reader(session)([np.full((64, width), 255, np.uint8) for width in widths])
-    assert [len(one) for one in read] == [8, 1, 5, 2]
-    assert session.widths == [256, 256, 512, 512]
+    assert [len(one) for one in read] == [8, 2, 5, 3]  # Some answers come behind the ink.
+    assert session.widths == [256, 256, 512, 1024]
     assert _reader(session)([]) == []
 
 
@@ -104,6 +104,29 @@ def test_a_line_is_read_as_a_whole(vertical: bool) -> None:
     np.testing.assert_allclose((along.min(1) + along.max(1)) / 2, middles, atol=16)
 
 
+@pytest.mark.parametrize("vertical", [False, True])
+def test_the_bundled_line_reader_reads_a_line(vertical: bool) -> None:
+    reader = Reader(threads=1, style="lines", context=False)
+    page = reader.read(felt_tip.line("十口三二", vertical), layout="line")
+    assert page.text == "十口三二"
+    scores = [character.score for character in page.lines[0].characters]
+    assert min(scores) > 0.5
+
+
 def test_a_style_that_is_unknown_is_named() -> None:
     with pytest.raises(ValueError, match="`style` must be one of 'characters', 'lines'"):
         Reader(style="words")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, "lines"), ({"style": "characters"}, "characters"), ({"model": "hanzinet_s"}, "characters")],
+)
+def test_a_picture_of_one_line_is_read_as_a_whole_where_nothing_else_is_named(
+    given: dict, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    styles = []
+    for module, name in ((whole_lines, "lines"), (lines, "characters")):
+        monkeypatch.setattr(module, "read", lambda *_, name=name, **__: styles.append(name) or [[]])
+    Reader(threads=1, **given).read(felt_tip.line("十口"), layout="line")
+    assert styles == [expected]
