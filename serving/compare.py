@@ -87,7 +87,7 @@ def compare(folders: Sequence[Path], names: Sequence[str]) -> dict[str, Any]:
         and the `h_mean` of its lines at an IoU of 0.5. A reader that cannot be used has `missing`, the reason.
 
     Raises:
-        ValueError: `truth.json` is missing or damaged, or a name is unknown.
+        ValueError: `truth.json` is missing or damaged, two folders have the same name, or a reader is unknown.
         RuntimeError: A reader failed.
     """
     unknown = sorted(set(names) - set(page_readers.PAGE_READERS))
@@ -95,6 +95,9 @@ def compare(folders: Sequence[Path], names: Sequence[str]) -> dict[str, Any]:
         raise ValueError(
             f"`names` must be of {', '.join(page_readers.PAGE_READERS)}. Received: {', '.join(unknown)}."
         )
+    places = [folder.resolve().name for folder in folders]
+    if len(set(places)) < len(places):
+        raise ValueError(f"Folders must have names of their own. Received: {', '.join(places)}.")
     pages = [
         dataclasses.replace(page, group=folder.resolve().name) if len(folders) > 1 else page
         for folder in folders

@@ -1,7 +1,6 @@
 """Measures how fast models are.
 
-Every figure of a recogniser of characters, in Keras and as TFLite file, comes from a fresh process that sees as many
-processors as it shall have threads.
+`measure` takes every figure from a fresh process that sees as many processors as it shall have threads.
 """
 
 import argparse
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from serving import benchmark
-from serving.runtime import Session
+from serving.runtime import Session, available_threads
 
 BATCH = 32
 
@@ -83,7 +82,7 @@ def of_picture(tflite: Path, picture: np.ndarray) -> dict[str, Any]:
         `machine`, and under `milliseconds` the time of the picture by the number of threads.
     """
     times = {}
-    for threads in (1, 2):
+    for threads in range(1, min(2, available_threads()) + 1):
         session = Session(tflite, threads)
         times[str(threads)] = milliseconds(functools.partial(session.run, {"image": picture}))
     return {"machine": benchmark.machine(), "milliseconds": times}

@@ -15,7 +15,7 @@ MODEL = "line_s"
 # In pixels. Few widths, so that LiteRT seldom plans its memory anew; longer lines are read in parts.
 _WIDTHS = (256, 512, 1024, 2048)
 _AFTER = 48  # Of paper behind a strip: the answer to a small mark may come behind its ink.
-_OVERLAP = 320  # Of two parts: the network sees 150 pixels to either side.
+_OVERLAP = 352  # Of two parts: the network sees 175 pixels to either side.
 _BEAM, _TOP = 8, 5  # Texts and classes that the search follows.
 _ALTERNATIVES = 8
 

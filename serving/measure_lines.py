@@ -48,6 +48,8 @@ def card(name: str, result: dict[str, Any]) -> str:
         result: What stands in its `result.json`.
     """
     data = result["data"]
+    recogniser = result["recipe"]["recogniser"]
+    started = f" It started from {recogniser}." if recogniser else ""
     return f"""# {name}
 
 Reads a line of handwritten Traditional Chinese as a whole.
@@ -63,7 +65,7 @@ Reads a line of handwritten Traditional Chinese as a whole.
 
 {result["training"]["pictures"]:,} lines that were composed of the characters of {len(data["hands"])} files of handwriting
 and {len(data["fonts"])} fonts and made-up writers ({", ".join(data["hands"] + data["fonts"])}), photographed and cut
-out: {data["sentences"]:,} sentences of text, and random characters. It started from {result["recipe"]["recogniser"]}.
+out: {data["sentences"]:,} sentences of text, and random characters.{started}
 
 {result["notes"] or "Nothing is noted on the licences of these sources."}
 
@@ -73,8 +75,7 @@ out: {data["sentences"]:,} sentences of text, and random characters. It started 
 
 ## Limits
 
-Half of these lines are random characters, and many are distorted more than a page that is held before a camera. Lines
-that are longer than trained on are read in parts.
+Half of these lines are random characters, and many are distorted more than a page that is held before a camera.
 """
 
 
@@ -90,14 +91,17 @@ def summary(name: str, result: dict[str, Any]) -> str:
 
 def table(result: dict[str, Any]) -> str:
     """Figures and speed as text."""
-    figures = result["validation"]
+    figures, unseen = result["validation"], ", ".join(result["data"]["unseen"])
+    whose = (
+        f"of writers that the model never saw ({unseen})" if unseen else "of the writers that it trained on"
+    )
     rows = [
         [name.removeprefix("error_rate").strip("_") or "both", f"{value:.4f}", f"{figures['int8'][name]:.4f}"]
         for name, value in figures["float32"].items()
     ]
     return (
         f"Character error rates on {figures['lines']} composed lines of each direction, half of them random characters, "
-        f"of writers that the model never saw ({', '.join(result['data']['unseen'])}), without a language model:\n\n"
+        f"{whose}, without a language model:\n\n"
         f"{reading_tables.markdown(['lines', 'float32', 'int8'], rows)}\n\n"
         f"A strip of {strips.HEIGHT} by {_TIMED} takes {reading_tables.times(result['latency'])}."
     )

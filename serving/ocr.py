@@ -59,8 +59,8 @@ class Reader:
         context: Whether the characters beside a character help to read it, see `serving.context`. Without, a
             slip of the pen is read as it stands there.
         style: How lines are read: "characters" cuts them up for the model, "lines" reads each as a whole with the
-            preset line_s. None takes what reads better: "lines" for pictures of one line, "characters" for pages, and
-            wherever `model` or `endpoint` is given.
+            preset line_s. None takes what errs less on neat hands: "lines" where there is one line, "characters" on
+            pages of several, and wherever `model` or `endpoint` is given.
 
     Raises:
         ValueError: `endpoint` is no such address, or `style` is unknown.
@@ -84,6 +84,7 @@ class Reader:
         self.endpoint = endpoint
         self.context = context
         self.style = style
+        self._chosen = model is not None or endpoint is not None
 
     def load(self) -> None:
         """Loads the model, or asks the server for it, now rather than with the first picture.
@@ -150,9 +151,10 @@ class Reader:
         preset = runtime.preset(line_reader.MODEL)
         return line_reader.LineReader(preset.session(self.threads), preset)
 
-    def _read_upright(self, better: str) -> lines_of.ReadLines:
-        """Reads lines in the style that was asked for, or in the better one."""
+    def _read_upright(self, count: int) -> lines_of.ReadLines:
+        """Reads so many lines in the style that was asked for, or in the better one."""
         cells, size = self._recogniser.logits, self._recogniser.size
+        better = "lines" if count == 1 and not self._chosen else "characters"
         if (self.style or better) == "lines":
             return functools.partial(
                 whole_lines.read, reader=self._line_reader, recogniser=cells, size=size, bigram=self._bigram
@@ -236,7 +238,7 @@ class Reader:
 
     def _read_lines(self, image: np.ndarray, quads: np.ndarray, name: str) -> Page:
         recogniser = self._recogniser
-        read_lines = self._read_upright("characters")
+        read_lines = self._read_upright(len(quads))
         found = free_page.read(image, quads, recogniser.logits, recogniser.size, read_lines)
         lengths = collections.Counter[str]()
         for line in found:
@@ -255,9 +257,7 @@ class Reader:
         lines: tuple[Line, ...] = ()
         if found is not None:
             quad, direction = found
-            own = self.model == MODEL and self.endpoint is None
-            read_lines = self._read_upright("lines" if own else "characters")
-            (written,) = read_lines(flat, [quad], [direction])
+            (written,) = self._read_upright(1)(flat, [quad], [direction])
             if written:
                 lines = self._read_written([written], direction, [quad])
         height, width = image.shape[:2]
@@ -278,7 +278,7 @@ class Reader:
     def _read_written(
         self, lines: Sequence[Sequence[lines_of.Written]], direction: str, boxes: Sequence[np.ndarray]
     ) -> tuple[Line, ...]:
-        """Lines that were read character by character, in reading order."""
+        """Lines that were read, in reading order."""
         text = [_Reading(False, one.alternatives[0][1], one.alternatives) for line in lines for one in line]
         readings = iter(self._in_context(text))
         strips = [[(one.quad, next(readings)) for one in line] for line in lines]

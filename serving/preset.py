@@ -64,6 +64,7 @@ def export_preset(workdir: Path, name: str, data: Path, presets: Path, notes: Pa
     result = zoo.describe(workdir) | {"notes": _read(notes)}
     if "recipe" in result and result["recipe"]["kind"] == GenerationRecipe.__name__:
         with folders.replacing(presets / name, _NAMES) as target:
+            zoo.load(workdir)  # What cannot be loaded becomes no preset.
             shutil.copyfile(workdir / zoo.WEIGHTS, target / zoo.WEIGHTS)
             _write(target, result, generator_tables.card(name, result))
         return presets / name
@@ -108,11 +109,11 @@ def _read(notes: Path | None) -> str:
 
 def _task(folder: Path, data: Path) -> CharacterTask | DetectionTask | LineTask:
     task = fit.task_of(folder, data)
-    if not isinstance(task, CharacterTask | DetectionTask | LineTask):
-        raise ValueError(
-            f"{folder}: must hold a reader of characters or lines, or a detector. Received: {type(task.recipe).__name__}."
-        )
-    return task
+    if isinstance(task, CharacterTask | DetectionTask) or (isinstance(task, LineTask) and task.recipe.widths):
+        return task
+    raise ValueError(
+        f"{folder}: must hold a reader of characters or of strips, or a detector. Received: {task.recipe.model}."
+    )
 
 
 def _describe(

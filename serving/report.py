@@ -79,14 +79,15 @@ SECTIONS = (
     ),
     Section(
         "free",
-        "Text of free pages, plain and ruled, read with dbnet_s and hanzinet_m",
-        "python -m serving.evaluate DEV/free --json results/free/result.json",
+        "Text of free pages, plain and ruled, found with dbnet_s, read with hanzinet_m and with line_s",
+        "python -m serving.evaluate DEV/free --styles characters lines --json results/free/result.json",
         _pages,
     ),
     Section(
         "lines",
-        "Text of single lines, vertical ones in the sets vline, read character by character",
-        "python -m serving.evaluate DEV/line_* DEV/vline_* --layout line --json results/lines/result.json",
+        "Text of single lines, vertical ones in the sets vline, read with hanzinet_m and with line_s",
+        "python -m serving.evaluate DEV/line_* DEV/vline_* --layout line --styles characters lines "
+        "--json results/lines/result.json",
         _pages,
     ),
     Section(

@@ -150,9 +150,11 @@ class Preset:
 
     @property
     def figures(self) -> dict[str, dict[str, float]]:
-        """What was validated: the figures of each writer, or of composed pages for a model that finds lines."""
-        pages = self.result.get("validation", {}).get("int8")
-        return {"composed pages": pages} if pages else self.writers
+        """What was validated: the figures of each writer, or of composed pages or lines for what finds or reads lines."""
+        validation = self.result.get("validation", {})
+        if "int8" not in validation:
+            return self.writers
+        return {f"composed {'lines' if 'lines' in validation else 'pages'}": validation["int8"]}
 
     def session(self, threads: int | None = None) -> Session:
         """A session of the model, its file checked against `result.json`."""

@@ -51,7 +51,7 @@ def read(
         for (image, matrix), direction in zip(cut, directions, strict=True)
     ]
     return [
-        [Written(one.box(seen), seen.alternatives) for seen in text]
+        [Written(one.box(seen), seen.alternatives) for seen in text] if one.is_written else []
         for one, text in zip(shown, reader([one.strip for one in shown]), strict=True)
     ]
 
@@ -67,10 +67,12 @@ class _Row:
 
     strip: np.ndarray
     matrix: np.ndarray
+    is_written = True
 
     def box(self, seen: Seen) -> np.ndarray:
         """The corners of the ink of a character on the page, float32 (4, 2); of its room where there is none."""
-        left, right = int(seen.start), max(int(seen.start) + 1, round(seen.stop))
+        left = min(int(seen.start), self.strip.shape[1] - 1)
+        right = max(left + 1, round(seen.stop))
         rows, columns = np.nonzero(self.strip[:, left:right] < _INK)
         top, bottom = 0, len(self.strip)
         if len(rows):
@@ -105,6 +107,11 @@ class _Column:
         starts = np.clip(along.min(1), 0, len(column) - 1)
         stops = np.clip(along.max(1), starts + 1, len(column))
         return cls(*strips.lay_out(column, np.stack([starts, stops], 1)), characters)
+
+    @property
+    def is_written(self) -> bool:
+        """Whether there is a character to read."""
+        return bool(self.characters)
 
     def box(self, seen: Seen) -> np.ndarray:
         """The corners of a character on the page, float32 (4, 2): of what stands nearest in the strip."""

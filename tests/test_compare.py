@@ -76,6 +76,8 @@ def test_a_reader_is_measured_in_a_process_of_its_own(folder: Path) -> None:
 
 @pytest.mark.usefixtures("tesseract")
 def test_several_folders_are_groups_of_their_own(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"names of their own\. Received: pages, pages"):
+        compare.compare([folder, folder], ["Tesseract"])
     other = shutil.copytree(folder, tmp_path / "others")
     result = compare.compare([folder, other], ["Tesseract"])
     groups = result["readers"]["Tesseract"]["groups"]

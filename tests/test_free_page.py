@@ -42,8 +42,8 @@ def _turned(page: np.ndarray, quads: np.ndarray, quarters: int) -> tuple[np.ndar
     return np.ascontiguousarray(page), quads
 
 
-def _reader(quads: np.ndarray) -> Reader:
-    reader = Reader(threads=1)
+def _reader(quads: np.ndarray, **given: object) -> Reader:
+    reader = Reader(threads=1, **given)
     reader.__dict__["_finder"] = Finder(quads)
     return reader
 
@@ -63,6 +63,16 @@ def test_a_page_is_read_however_it_lies(vertical: bool, quarters: int) -> None:
     start = np.array([110, 130] if not vertical else [470, 110])  # The middle of its square.
     (middle,) = _turned(upright, start[None, None], quarters)[1][0]
     np.testing.assert_allclose(first.mean(0), middle, atol=8)
+
+
+@pytest.mark.parametrize("vertical", [False, True])
+def test_a_page_is_read_line_by_line(vertical: bool) -> None:
+    image, quads = _page(vertical)
+    reader = _reader(quads, style="lines", context=False)
+    reader.load()
+    page = reader.read(image, layout="lines")
+    assert page.text == "\n".join(PLACES)
+    np.testing.assert_allclose([line.box for line in page.lines], quads, atol=1)
 
 
 def test_pieces_of_a_line_are_joined() -> None:

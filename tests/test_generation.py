@@ -64,7 +64,8 @@ def test_a_generator_trains_and_is_measured(name: str, data: Path, tmp_path: Pat
     model = fit.fit(recipe, tmp_path)
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["model"] == name
-    assert {"kid", "fid", "agreement", "diversity"} <= set(result["validation"])
+    assert {"kid", "fid", "agreement", "diversity", "copy_rate"} <= set(result["validation"])
+    assert 0 <= result["validation"]["copy_rate"] <= 1
     assert np.isfinite(list(result["history"][0]["training"].values())).all()
     for kept, ours in zip(zoo.load(tmp_path).weights, model.generator.weights, strict=True):
         np.testing.assert_array_equal(kept, ours)
@@ -208,6 +209,13 @@ def test_the_rates_fall_at_the_end_of_a_run(data: Path) -> None:
         falling.on_epoch_begin(epoch)
         assert float(falling.model.optimizer.learning_rate) == pytest.approx(0.5 * share)
         assert float(falling.model.discriminator_optimizer.learning_rate) == pytest.approx(0.25 * share)
+
+
+def test_only_what_draws_from_noise_may_be_moved(data: Path) -> None:
+    with pytest.raises(ValueError, match=r"from noise alone\. Received: pix2pix"):
+        dataclasses.replace(_recipe("pix2pix", data), moved=True).task()
+    with pytest.raises(ValueError, match=r"`fall` must be a share, 0 \.\.\. 1\. Received: fall=-0\.1"):
+        dataclasses.replace(_recipe("dcgan", data), fall=-0.1)
 
 
 def test_growth_must_end_before_the_run_does(data: Path) -> None:

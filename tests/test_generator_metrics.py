@@ -50,7 +50,8 @@ def test_the_nearest_is_the_nearest() -> None:
 
 def test_the_nearest_other_is_not_the_row_itself() -> None:
     rows = np.array([[0.0], [1.0], [4.0], [9.0]])
-    np.testing.assert_allclose(metrics.nearest_others(rows, 3), [1, 1, 3])
+    np.testing.assert_allclose(metrics.nearest_others(rows, np.array([7, 7, 7, 7]), 3), [1, 1, 3])
+    np.testing.assert_allclose(metrics.nearest_others(rows, np.array([7, 7, 8, 8])), [4, 3, 3, 8])
 
 
 def test_diversity_is_the_mean_distance_within_a_class() -> None:

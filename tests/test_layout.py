@@ -138,6 +138,15 @@ def test_a_horizontal_heading_stands_before_vertical_text():
     assert read(blocks) == list(range(10))
 
 
+@pytest.mark.parametrize("off", [-15, 25])  # Of its left side; its middle is half an em off.
+@pytest.mark.parametrize("gap", [58, 62])
+def test_a_page_number_is_no_piece_of_the_column_above_it(off: int, gap: int) -> None:
+    page = columns(9)
+    last = np.array(page[4])
+    number = box(last[:, 0].min() + off, last[:, 1].max() + gap, 30, 30)
+    assert read(arrange(np.array([*page, number], float))) == list(range(10))
+
+
 def test_in_one_row_the_left_comes_first():
     page = [box(100, 104, 200, 40), box(560, 96, 140, 40), *rows(4, top=170)]
     assert read(arrange(np.array(page, float))) == list(range(6))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -118,9 +119,41 @@ def test_a_style_that_is_unknown_is_named() -> None:
         Reader(style="words")
 
 
+def test_parts_of_a_long_strip_answer_as_the_whole_does() -> None:
+    preset = runtime.preset(line_reader.MODEL)
+    session = preset.session(1)
+    strip = np.full((64, 2400), 255, np.uint8)
+    for start in range(0, 2400 - 300, 300):
+        strip[:, start : start + 300] = cv2.resize(felt_tip.line("十口三二")[..., 0], (300, 64))
+    ours = line_reader.LineReader(session, preset).logits(strip)
+    whole = session.run({"image": strip[None, ..., None]})["logits"][0]
+    assert ours.shape == whole.shape
+    # The last part is padded with paper, where the whole strip ends.
+    np.testing.assert_allclose(ours[:-22] * preset.temperature, whole[:-22], atol=1e-3)
+
+
+def test_a_column_without_characters_has_none() -> None:
+    class Liar:
+        def __call__(self, images: list[np.ndarray]) -> list[list[line_reader.Seen]]:
+            return [[line_reader.Seen(0.0, 8.0, ((1, 1.0),))] for _ in images]
+
+    flat = np.full((300, 80), 255, np.uint8)
+    quad = np.array([[10, 10], [60, 10], [60, 290], [10, 290]], np.float32)
+    cells = Reader(threads=1)._recogniser
+    assert whole_lines.read(flat, [quad], ["vertical"], Liar(), cells.logits, cells.size) == [[]]
+    # A row shows its room where it has no ink.
+    (row,) = whole_lines.read(flat, [quad], ["horizontal"], Liar(), cells.logits, cells.size)
+    assert row[0].quad.shape == (4, 2)
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [({}, "lines"), ({"style": "characters"}, "characters"), ({"model": "hanzinet_s"}, "characters")],
+    [
+        ({}, "lines"),
+        ({"style": "characters"}, "characters"),
+        ({"model": "hanzinet_m"}, "characters"),
+        ({"model": "hanzinet_m", "style": "lines"}, "lines"),
+    ],
 )
 def test_a_picture_of_one_line_is_read_as_a_whole_where_nothing_else_is_named(
     given: dict, expected: str, monkeypatch: pytest.MonkeyPatch

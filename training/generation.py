@@ -62,10 +62,12 @@ class GenerationTask:
         printed = None if recipe.glyph_font is None else sources.read_font(recipe.glyph_font)
         size = 28 if recipe.model == "gan" else recipe.sizes.get("size", _SIZE)
         everything = Pens.of(writers, size, printed)
-        if recipe.moved:
-            everything = everything.centred()
         self.characters, held_out = self._split(writers, everything)
         self.train = everything.only(np.isin(everything.labels, self.characters))
+        if recipe.moved:
+            if self._adversary.NEEDS:
+                raise ValueError(f"`moved` is for models from noise alone. Received: {recipe.model}.")
+            self.train = self.train.centred()
         self.held_out = everything.only(np.isin(everything.labels, held_out))
         self._check()
         conditioned = {"writers": len(everything.names)} if "writer" in self._adversary.NEEDS else {}
@@ -205,21 +207,27 @@ class GenerationTask:
     def _seer(self) -> keras.Model:
         return metrics.feature_model(self._recogniser)
 
+    def _features(self, images: np.ndarray) -> np.ndarray:
+        """Features of real pictures, moved as those that train."""
+        if self.recipe.moved:
+            images = drawing.moved(images, np.random.default_rng([self.recipe.seed, 2**33]))
+        return metrics.features_of(self._seer, images)
+
     @functools.cached_property
     def _real(self) -> np.ndarray:
         """Features of the real pictures that are compared with."""
         pens, chosen, _ = self._asked
-        return metrics.features_of(self._seer, pens.images[chosen])
+        return self._features(pens.images[chosen])
 
     @functools.cached_property
     def _trained_on(self) -> tuple[np.ndarray, np.ndarray]:
         """Features of pictures that train, and how far real ones are from the nearest of them."""
         rng = np.random.default_rng([self.recipe.seed, 2**32])
         order = rng.permutation(len(self.train.labels))[:_COMPARED]
-        features = metrics.features_of(self._seer, self.train.images[order])
+        features = self._features(self.train.images[order])
         if len(self.held_out.labels):
             return features, metrics.nearest(self._real, features)
-        return features, metrics.nearest_others(features)
+        return features, metrics.nearest_others(features, self.train.writers[order])
 
     def draw(self, model: gan.Adversarial) -> np.ndarray:
         """The pictures that every figure stands on: uint8 (n, size, size)."""

@@ -94,14 +94,24 @@ def nearest(features: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.sqrt(np.clip(np.concatenate(parts), 0, None))
 
 
-def nearest_others(features: np.ndarray, count: int = 1000) -> np.ndarray:
-    """The distance of each of the first `count` rows to the nearest of all others: float (n, d) to float (m,)."""
-    return np.concatenate(
-        [
-            nearest(features[row : row + 1], np.delete(features, row, axis=0))
-            for row in range(min(count, len(features)))
-        ]
-    )
+def nearest_others(features: np.ndarray, writers: np.ndarray, count: int = 1000) -> np.ndarray:
+    """How far each of the first `count` rows is from the nearest row of another writer, or else of its own.
+
+    Args:
+        features: float (n, d).
+        writers: Who made each, int (n,).
+        count: Number of rows.
+
+    Returns:
+        float (m,), m at most `count`.
+    """
+    gaps = []
+    for row in range(min(count, len(features))):
+        others = features[writers != writers[row]]
+        gaps.append(
+            nearest(features[row : row + 1], others if len(others) else np.delete(features, row, axis=0))
+        )
+    return np.concatenate(gaps)
 
 
 def copy_rate(drawn: np.ndarray, train: np.ndarray, usual: np.ndarray) -> float:

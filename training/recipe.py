@@ -231,6 +231,8 @@ class GenerationRecipe(Recipe):
         super().__post_init__()
         if self.frequent and self.held_out:
             raise ValueError("`frequent` and `held_out` exclude each other: give one of them.")
+        if not 0 <= self.fall <= 1:
+            raise ValueError(f"`fall` must be a share, 0 ... 1. Received: fall={self.fall}.")
         if self.growth and self.start is None and self.growth >= self.epochs * self.steps:
             raise ValueError(
                 "`growth` must end before the run does, after `epochs` times `steps`. "

@@ -153,6 +153,8 @@ def describe(preset: str | Path) -> dict[str, Any]:
                 raise ValueError(f"{file}: is no JSON ({error}).") from error
     bundled = _bundled()
     hint = did_you_mean(str(preset), bundled)
+    if str(preset) in MODELS:
+        hint = f" `hanzoo train {preset}` trains one; the repository holds some that the package lacks."
     raise ValueError(f"No trained model {str(preset)!r}.{hint} Bundled: {', '.join(bundled)}.")
 
 

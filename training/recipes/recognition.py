@@ -11,7 +11,7 @@ _COMMON = (
 )
 
 RECIPES: dict[str, Recipe] = {
-    # The bundled line reader, from the bundled recogniser: an hour and a half on two cores. Pass --fonts and
+    # The bundled line reader, from the bundled recogniser: an hour and a half on one core. Pass --fonts and
     # --strokes.
     "line_s": LineRecipe(
         model="line_s",
