@@ -81,7 +81,8 @@ def gates(results: Sequence[dict[str, Any]]) -> str:
     parts = [
         "Shares of right answers of small readers on writers that no reader learned from. Each reader starts from the "
         "same weights, has the printed character of each class, and sees as many pictures. The gain is that of "
-        "generated samples over as many distorted copies, with its 95 % interval by a paired bootstrap."
+        "generated samples over as many distorted copies, or over distortion without copies where that is better, with "
+        "its 95 % interval by a paired bootstrap."
     ]
     for result in results:
         machine = benchmark.machine_in_words(result["machine"])
