@@ -130,7 +130,8 @@ def machine() -> dict[str, Any]:
 
 def machine_in_words(machine: dict[str, Any]) -> str:
     """What `machine` found, for people."""
-    return f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}"
+    cores = machine["cores"]
+    return f"{machine['cpu']}, {cores} core{'s' * (cores != 1)}, Python {machine['python']}"
 
 
 def _cpu_model() -> str:

@@ -206,7 +206,7 @@ def _gates(folder: Path) -> str:
         return ""
     return (
         "## Does generated writing make a reader better?\n\n`hanzoo gate runs/NAME --data DATA --glyph-font FONT "
-        f"--json results/gate/NAME.json`\n\n{generator_tables.gates(results)}\n"
+        f"--shots 0 5 -1 --seeds 2 --json results/gate/NAME.json`\n\n{generator_tables.gates(results)}\n"
     )
 
 
