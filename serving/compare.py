@@ -23,7 +23,7 @@ import tqdm
 from rapidfuzz.distance import Levenshtein
 
 from serving import benchmark, images, page_readers, reading_tables
-from serving.evaluate import plain
+from serving.evaluate import names_of, plain
 from training import matching
 
 
@@ -95,12 +95,9 @@ def compare(folders: Sequence[Path], names: Sequence[str]) -> dict[str, Any]:
         raise ValueError(
             f"`names` must be of {', '.join(page_readers.PAGE_READERS)}. Received: {', '.join(unknown)}."
         )
-    places = [folder.resolve().name for folder in folders]
-    if len(set(places)) < len(places):
-        raise ValueError(f"Folders must have names of their own. Received: {', '.join(places)}.")
     pages = [
-        dataclasses.replace(page, group=folder.resolve().name) if len(folders) > 1 else page
-        for folder in folders
+        dataclasses.replace(page, group=folder_name) if len(folders) > 1 else page
+        for folder, folder_name in zip(folders, names_of(folders), strict=True)
         for page in read_truth(folder)
     ]
     reasons = page_readers.missing(names)

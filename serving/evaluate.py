@@ -64,15 +64,25 @@ def read_labelled(folder: Path) -> list[Labelled]:
     return pages
 
 
+def names_of(folders: Sequence[Path]) -> list[str]:
+    """The names of labelled folders.
+
+    Raises:
+        ValueError: Two have the same one.
+    """
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) < len(names):
+        raise ValueError(f"Labelled folders must have names of their own. Received: {', '.join(names)}.")
+    return names
+
+
 def read_sets(folders: Sequence[Path]) -> list[Labelled]:
     """Reads labelled folders; where there are several, the name of its folder is among the groups of a page.
 
     Raises:
         ValueError: A folder is not labelled, or two have the same name.
     """
-    names = [folder.resolve().name for folder in folders]
-    if len(set(names)) < len(names):
-        raise ValueError(f"Labelled folders must have names of their own. Received: {', '.join(names)}.")
+    names = names_of(folders)
     return [
         dataclasses.replace(page, groups={"set": name, **page.groups}) if len(folders) > 1 else page
         for folder, name in zip(folders, names, strict=True)

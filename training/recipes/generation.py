@@ -19,6 +19,15 @@ _FROM_PRINT = GenerationRecipe(
     steps=100,
     batch_size=32,
 )
+# Those that are held to the pixels as well: few small batches teach them.
+_PAIRED = dataclasses.replace(
+    _FROM_PRINT,
+    sizes={"width": 32},
+    adversary={"width": 32},
+    learning_rate=5e-4,
+    discriminator_rate=2e-4,
+    batch_size=16,
+)
 
 RECIPES: dict[str, Recipe] = {
     "gan": dataclasses.replace(_TEN, model="gan"),
@@ -67,15 +76,7 @@ RECIPES: dict[str, Recipe] = {
         batch_size=16,
     ),
     "cgan": dataclasses.replace(_FROM_PRINT, adversary={"width": 32}, beta_1=0.0, beta_2=0.9),
-    "pix2pix": dataclasses.replace(
-        _FROM_PRINT,
-        model="pix2pix",
-        sizes={"width": 32},
-        adversary={"width": 32},
-        learning_rate=5e-4,
-        discriminator_rate=2e-4,
-        batch_size=16,
-    ),
+    "pix2pix": dataclasses.replace(_PAIRED, model="pix2pix"),
     "cyclegan": dataclasses.replace(
         _FROM_PRINT,
         model="cyclegan",
@@ -83,16 +84,5 @@ RECIPES: dict[str, Recipe] = {
         adversary={"width": 32},
         batch_size=8,
     ),
-    "fewshot": dataclasses.replace(
-        _FROM_PRINT,
-        model="fewshot",
-        sizes={"width": 32},
-        adversary={"width": 32},
-        learning_rate=5e-4,
-        discriminator_rate=2e-4,
-        beta_2=0.9,
-        epochs=10,
-        steps=200,
-        batch_size=16,
-    ),
+    "fewshot": dataclasses.replace(_PAIRED, model="fewshot", beta_2=0.9, epochs=10, steps=200),
 }
