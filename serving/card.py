@@ -85,6 +85,8 @@ def sources_of(data: dict[str, Any]) -> str:
     parts = [f"{len(data['hands'])} files of handwriting", f"{len(data['fonts'])} fonts"]
     if data.get("stroke_writers"):
         parts.append(f"{data['stroke_writers']} made-up writers with strokes of {', '.join(data['strokes'])}")
+    if data.get("generated_hands"):
+        parts.append(f"{data['generated_hands']} hands that a generator made up")
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 

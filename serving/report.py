@@ -168,6 +168,7 @@ def report(presets: Path, results: Path) -> str:
 _ABLATIONS = {
     "networks": "What networks were tried: short runs on the same pictures",
     "data": "What each kind of data and each trick is worth: short runs of one network",
+    "generated": "What made-up hands of the few-shot generator are worth to the bundled reader",
 }
 
 
@@ -176,6 +177,16 @@ def _ablation(folder: Path, title: str) -> str:
     if not rows:
         return ""
     recipe, pictures = rows[0]["recipe"], rows[0]["training"]["pictures"]
+    if recipe["start"]:
+        made_up = max(row["data"]["generated_hands"] for row in rows)
+        return (
+            f"## {title}\n\n`python -m training.imitate fewshot --data DATA --glyph-font FONT --out MADE_UP --hands "
+            f"{made_up}`, then `python -m training.ablate DATA --fonts ... --strokes ... --rows {folder.name} "
+            f"--generated MADE_UP --epochs {recipe['epochs']} --steps {recipe['steps']} --stroke-writers "
+            f"{recipe['stroke_writers']}`\n\n{recipe['start']} goes on for {pictures:,} pictures, with {made_up} "
+            f"made-up hands beside its other data or without. Shares of right answers on writers that no model "
+            f"trained on.\n\n{ablate.table(rows)}\n"
+        )
     return (
         f"## {title}\n\n`python -m training.ablate DATA --fonts ... --strokes ... --rows {folder.name}`\n\n"
         f"{pictures:,} pictures of {len(recipe['characters']):,} characters for each row. Shares of right answers on "

@@ -49,6 +49,18 @@ def test_every_network_of_the_table_can_be_built(name: str) -> None:
     assert model.output["logits"].shape == (None, 10)
 
 
-@pytest.mark.parametrize("name", ablate.DATA)
+@pytest.mark.parametrize("name", [*ablate.DATA, *ablate.GENERATED])
 def test_every_row_of_data_changes_fields_of_the_recipe(name: str) -> None:
-    CharacterRecipe(model="hanzinet", **ablate.DATA[name])
+    CharacterRecipe(model="hanzinet", **(ablate.DATA | ablate.GENERATED)[name])
+
+
+def test_rows_of_generated_hands_need_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["ablate", str(tmp_path), "--rows", "generated"])
+    with pytest.raises(SystemExit):
+        ablate.main()
+    asked: dict[str, CharacterRecipe] = {}
+    monkeypatch.setattr(ablate, "measure", lambda recipe, rows, out: asked.update({out.name: recipe}))
+    monkeypatch.setattr("sys.argv", ["ablate", str(tmp_path), "--rows", "generated", "--generated", "made"])
+    ablate.main()
+    assert asked["generated"].start == "hanzinet_m"
+    assert asked["generated"].generated == (Path("made"),)

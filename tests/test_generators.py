@@ -12,8 +12,9 @@ from serving import preset as presets
 from serving import report
 from serving.cli import main
 from tests import made_hands, tiny
-from training import fit, sources
+from training import fit, imitate, sources
 from training.characters import CharacterTask
+from training.generator import Generator
 from training.recipe import CharacterRecipe, GenerationRecipe
 from zoo import charset
 
@@ -145,3 +146,36 @@ def test_generated_pictures_train_and_never_validate(
     assert all(source.real for source in task.validation)
     measured, _ = sources.read_folder(folder, charset.CHARACTERS)
     assert len(measured.labels) == 15
+
+
+def test_hands_between_two_are_made_up_and_train_like_fonts(
+    run: Path, data: Path, tmp_path: Path, legible: None
+) -> None:
+    hands = sources.read_hands(data / "hands" / "train")
+    generator = Generator.load(run, data / "print.ttf", hands)
+    path = tmp_path / "made" / "generated_000.npz"
+    path.parent.mkdir()
+    recogniser = zoo.create("hanzinet", **tiny.READERS["hanzinet"])
+    share = imitate.write_hand(path, generator, recogniser, "一二三十", np.random.default_rng(0))
+    assert share == 0.75  # 三 is not legible.
+    hand = sources.read_hand(path)
+    assert charset.decode(hand.labels.tolist()) == "一二十"
+    task = CharacterTask(
+        CharacterRecipe(
+            model="hanzinet",
+            sizes={"widths": (4, 4), "depths": (0, 0), "embedding": 4},
+            data=data,
+            generated=(path.parent,),
+        )
+    )
+    assert [source.writer for source in task.train if not source.real] == ["generated_000"]
+    assert task.facts()["data"]["generated_hands"] == 1
+    assert "generated_000" not in [source.writer for source in task.validation]
+
+
+def test_a_hand_between_two_needs_two(run: Path, data: Path, tmp_path: Path) -> None:
+    (hand, _) = sources.read_hands(data / "hands" / "train")
+    generator = Generator.load(run, data / "print.ttf", [hand])
+    with pytest.raises(ValueError, match="two hands or more"):
+        imitate.write_hand(tmp_path / "a.npz", generator, None, "一", np.random.default_rng(0))
+    assert not list(tmp_path.iterdir())

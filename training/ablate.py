@@ -2,7 +2,8 @@
 
 Trains one short run for each row of a table, all on the same number of pictures of the same characters, and
 writes a result.json for each. Rows of networks differ in the model, rows of data in what it trains on.
-Few characters and few pictures: the order of rows tells more than their figures.
+Few characters and few pictures: the order of rows tells more than their figures. Rows of generated hands, asked for
+with `--generated FOLDER`, go on with the bundled reader and all its characters.
 """
 
 import argparse
@@ -61,6 +62,12 @@ DATA: dict[str, dict[str, Any]] = {
     "answers of a teacher": {"teacher": "hanzinet_m"},
 }
 """What the rows of data and tricks change in the recipe."""
+
+GENERATED: dict[str, dict[str, Any]] = {
+    "without generated hands": {"generated": ()},
+    "with generated hands": {},
+}
+"""What the rows of generated hands change in the recipe."""
 
 
 def measure(recipe: CharacterRecipe, rows: dict[str, dict[str, Any]], out: Path) -> None:
@@ -125,25 +132,35 @@ def main() -> None:
     parser.add_argument("--fonts", type=Path, nargs="*", default=[])
     parser.add_argument("--strokes", type=Path, nargs="*", default=[])
     parser.add_argument("--stroke-writers", type=int, default=10)
-    parser.add_argument("--rows", choices=("networks", "data"), nargs="*", default=["networks", "data"])
+    parser.add_argument(
+        "--rows", choices=("networks", "data", "generated"), nargs="*", default=["networks", "data"]
+    )
+    parser.add_argument("--generated", type=Path, nargs="*", default=[], help="see training.imitate")
     parser.add_argument("--characters", type=int, default=1000, help="how many characters are told apart")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--steps", type=int, default=250)
     parser.add_argument("--out", type=Path, default=Path("results/ablation"))
     options = parser.parse_args()
-    recipe = CharacterRecipe(
-        model="hanzinet",
-        data=options.data,
-        fonts=tuple(options.fonts),
-        strokes=tuple(options.strokes),
-        stroke_writers=options.stroke_writers,
-        characters=sources.frequent_characters(options.data, options.characters),
-        epochs=options.epochs,
-        steps=options.steps,
-    )
-    for name, rows in (("networks", NETWORKS), ("data", DATA)):
-        if name in options.rows:
-            measure(recipe, rows, options.out / name)
+    shared: dict[str, Any] = {
+        "data": options.data,
+        "fonts": tuple(options.fonts),
+        "strokes": tuple(options.strokes),
+        "stroke_writers": options.stroke_writers,
+        "epochs": options.epochs,
+        "steps": options.steps,
+    }
+    if set(options.rows) - {"generated"}:
+        characters = sources.frequent_characters(options.data, options.characters)
+        recipe = CharacterRecipe(model="hanzinet", characters=characters, **shared)
+        for name, rows in (("networks", NETWORKS), ("data", DATA)):
+            if name in options.rows:
+                measure(recipe, rows, options.out / name)
+    if "generated" in options.rows:
+        if not options.generated:
+            parser.error("--rows generated needs --generated FOLDER")
+        last = recipes.find("hanzinet_m_last")
+        changes = {"start": "hanzinet_m", "generated": tuple(options.generated)}
+        measure(dataclasses.replace(last, **shared, **changes), GENERATED, options.out / "generated")
 
 
 if __name__ == "__main__":

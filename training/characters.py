@@ -1,5 +1,6 @@
 """The task of reading single characters."""
 
+import dataclasses
 import functools
 from pathlib import Path
 from typing import Any, Literal
@@ -40,6 +41,7 @@ class CharacterTask:
             self.train = []
         self._add_sets()
         fonts = [sources.read_font(font) for font in recipe.fonts]
+        generated = [hand for folder in recipe.generated for hand in sources.read_hands(folder)]
         drawn = [source for folder in recipe.strokes for source in strokes.read_strokes(folder)]
         written = (
             [strokes.only(source, recipe.characters) for source in drawn] if recipe.characters else drawn
@@ -49,13 +51,14 @@ class CharacterTask:
             "hands": [source.writer for source in self.train],
             "sets": [Path(name).name for name in recipe.sets],
             "fonts": [source.writer for source in fonts],
+            "generated_hands": len(generated),
             "strokes": [source.name for source in drawn],
             "stroke_writers": len(made_up),
         }
-        self.train += fonts + made_up
+        self.train += fonts + made_up + [dataclasses.replace(hand, real=False) for hand in generated]
         if not self.train:
             raise ValueError(
-                "There is nothing to train on: give fonts, strokes or public sets besides `hands=False`."
+                "There is nothing to train on: give fonts, strokes, generated hands or public sets besides `hands=False`."
             )
         both = {sources.person(source.writer) for source in self.train} & {
             sources.person(source.writer) for source in self.validation if source.real

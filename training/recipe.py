@@ -83,6 +83,7 @@ class CharacterRecipe(SupervisedRecipe):
         hands: Whether the hands of `data` train; those of `hands/dev` validate all the same.
         chinese_only: Hands of which only Chinese characters train, because their other labels are wrong.
         sets: Public handwriting that trains too: names of `training.datasets`, or folders of their files.
+        generated: Folders of hands that a generator made up, see `training.imitate`; they count as fonts do.
         fonts: Font files; a folder stands for one font that is cut into slices.
         characters: The only characters that are taken from the data; empty for all.
         strokes: Folders of characters as strokes, see `training.strokes`.
@@ -106,6 +107,7 @@ class CharacterRecipe(SupervisedRecipe):
     hands: bool = True
     chinese_only: tuple[str, ...] = ()
     sets: tuple[str, ...] = ()
+    generated: tuple[Path, ...] = ()
     fonts: tuple[Path, ...] = ()
     characters: str = ""
     strokes: tuple[Path, ...] = ()
@@ -304,7 +306,7 @@ def find(name: str) -> Recipe:
 def to_json(recipe: Recipe) -> dict[str, Any]:
     """The recipe as JSON holds it, without the paths of this machine."""
     fields = dataclasses.asdict(recipe) | {"data": "data"}
-    paths = ("fonts", "unseen_fonts", "strokes", "sets", "glyph_font", "texts", "pages")
+    paths = ("fonts", "unseen_fonts", "strokes", "sets", "generated", "glyph_font", "texts", "pages")
     kept = {name: value for name, value in fields.items() if name not in paths}
     models = {
         name: Path(kept[name]).name

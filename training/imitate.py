@@ -1,0 +1,97 @@
+"""Hands that a few-shot generator makes up: `python -m training.imitate fewshot --out FOLDER ...`.
+
+Each lies between two hands that trained: the generator is shown samples of both. It writes the Chinese characters
+of the charset once each, and what a recogniser does not read as intended is left out. A recipe of characters
+takes the folder as `--generated FOLDER`.
+"""
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import tqdm
+
+import zoo
+from training import checkpoint, drawing, sources
+from training.generator import Generator
+from zoo import charset, kinds
+
+_SHOWN = 12  # Samples of each of the two hands.
+
+
+def write_hand(
+    path: Path, generator: Generator, recogniser: keras.Model, characters: str, rng: np.random.Generator
+) -> float:
+    """Writes characters in a hand between two, as a file that `sources.read_hand` reads.
+
+    Args:
+        path: The `.npz` file.
+        generator: A few-shot generator with samples of two hands or more.
+        recogniser: Says what is legible.
+        characters: What to write.
+        rng: Chooses the two hands, and their samples.
+
+    Returns:
+        The share that is legible, and stands in the file.
+
+    Raises:
+        ValueError: The generator has fewer than two hands, or nothing is legible.
+        OSError: The file cannot be written.
+    """
+    if len(generator.hands) < 2:
+        raise ValueError(f"`generator` must have two hands or more. Received: {len(generator.hands)}.")
+    pair = rng.choice(len(generator.hands), 2, replace=False)
+    shown = [
+        hand[rng.choice(len(hand), _SHOWN, replace=len(hand) < _SHOWN)]
+        for hand in (generator.hands[index] for index in pair)
+    ]
+    between = dataclasses.replace(generator, hands=(np.concatenate(shown),))
+    labels = np.array(charset.encode(characters), np.int32)
+    images, legible = between.write_legibly(labels, recogniser, int(rng.integers(2**31)))
+    if not legible.any():
+        raise ValueError(f"{path}: nothing of what the generator wrote is legible.")
+    with checkpoint.replacing(path) as file:
+        np.savez_compressed(
+            file,
+            allow_pickle=False,
+            images=drawing.shrunk(images[legible], sources.EM),
+            labels=np.array([charset.CHARACTERS[label] for label in labels[legible]]),
+        )
+    return float(legible.mean())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m training.imitate", description=__doc__)
+    parser.add_argument("generator", help="preset, or folder of a run of fewshot")
+    parser.add_argument("--data", type=Path, required=True, help="folder with hands/train")
+    parser.add_argument("--glyph-font", type=Path, required=True, help="font of the printed characters")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the files")
+    parser.add_argument("--hands", type=int, default=40, help="how many hands to make up")
+    parser.add_argument("--recogniser", default="hanzinet_m", help="preset that says what is legible")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    try:
+        hands = sources.read_hands(options.data / "hands" / "train")
+        generator = Generator.load(options.generator, options.glyph_font, hands)
+        recogniser = zoo.load(options.recogniser)
+        characters = "".join(
+            character
+            for label, character in enumerate(charset.CHARACTERS)
+            if character and kinds.kind(character) == kinds.KINDS[0] and generator.knows(label)
+        )
+        options.out.mkdir(parents=True, exist_ok=True)
+        for number in tqdm.trange(options.hands, unit="hand"):
+            rng = np.random.default_rng([options.seed, number])
+            path = options.out / f"generated_{number:03}.npz"
+            if not path.exists():  # An earlier run was cut off.
+                share = write_hand(path, generator, recogniser, characters, rng)
+                tqdm.tqdm.write(f"{path.name}: {share:.3f} legible")
+    except (ValueError, OSError) as error:
+        sys.exit(f"hanzoo: {error}")
+
+
+if __name__ == "__main__":
+    main()
