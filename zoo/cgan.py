@@ -1,13 +1,15 @@
 """CGAN: draws a given character in the hand of a given writer.
 
 A class id for each character would need samples of each. Here the printed glyph stands for the character: a
-network makes a map of it, so that characters without a real sample can be written too. The discriminator
+network makes maps of it, so that characters without a real sample can be written too; the finer ones join the
+decoder as in a U-Net, because nothing but the discriminator says where strokes belong. The discriminator
 compares its features with those of the glyph and of the writer by inner products.
 
 References:
     Mirza and Osindero 2014, conditional GANs, https://arxiv.org/abs/1411.1784
     Miyato and Koyama 2018, the projection discriminator, https://arxiv.org/abs/1802.05637
     Miyato et al. 2018, spectral normalisation, https://arxiv.org/abs/1802.05957
+    Ronneberger et al. 2015, maps of the encoder that join the decoder, https://arxiv.org/abs/1505.04597
 """
 
 from typing import Any
@@ -44,10 +46,12 @@ def cgan(writers: int, size: int = 64, latent: int = 32, width: int = 32, style:
     noise = keras.Input((latent,), name="noise")
     writer = keras.Input((), dtype="int32", name="writer")
     glyph, x = blocks.ink(size, name="glyph")
+    maps = []
     for number in range(doublings):
         x = layers.Conv2D(width * 2**number, 5, 2, "same", use_bias=False, name=f"glyph{number}")(x)
         x = layers.BatchNormalization(name=f"glyph{number}_norm")(x)
         x = layers.LeakyReLU(0.2, name=f"glyph{number}_relu")(x)
+        maps.append(x)
     hand = layers.Concatenate(name="hand")([noise, layers.Embedding(writers, style, name="writers")(writer)])
     spread = layers.Dense(_COARSE * _COARSE * width, name="spread")(hand)
     x = layers.Concatenate(name="map")(
@@ -55,7 +59,8 @@ def cgan(writers: int, size: int = 64, latent: int = 32, width: int = 32, style:
     )
     x = layers.Conv2D(width * 2**doublings, 3, padding="same", use_bias=False, name="mix")(x)
     inputs = {"noise": noise, "glyph": glyph, "writer": writer}
-    return keras.Model(inputs, blocks.drawn(dcgan.decoder(x, doublings, width)), name="cgan")
+    x = dcgan.decoder(x, doublings, width, maps[-2::-1])
+    return keras.Model(inputs, blocks.drawn(x), name="cgan")
 
 
 def discriminator(writers: int, size: int = 64, width: int = 32) -> keras.Model:

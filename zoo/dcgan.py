@@ -9,6 +9,7 @@ Reference:
     Radford et al. 2016, https://arxiv.org/abs/1511.06434
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import keras
@@ -43,17 +44,22 @@ def dcgan(size: int = 64, latent: int = 100, width: int = 128) -> keras.Model:
     return keras.Model({"noise": noise}, blocks.drawn(decoder(x, halvings, width)), name="dcgan")
 
 
-def decoder(x: keras.KerasTensor, doublings: int, width: int) -> keras.KerasTensor:
+def decoder(
+    x: keras.KerasTensor, doublings: int, width: int, joined: Sequence[keras.KerasTensor] = ()
+) -> keras.KerasTensor:
     """The transposed convolutions of the generator: a map becomes a picture in -1 ... 1.
 
     Args:
         x: Map (N, side, side, channels), not normalised yet.
         doublings: How often the side doubles.
         width: Channels of the last map before the picture.
+        joined: Further maps, as large as those between the doublings, that join them.
     """
     for number in range(doublings):
         x = layers.BatchNormalization(gamma_initializer=_normal(1.0), name=f"up{number}_norm")(x)
         x = layers.ReLU(name=f"up{number}_relu")(x)
+        if number and joined:
+            x = layers.Concatenate(name=f"up{number}_joined")([x, joined[number - 1]])
         if number == doublings - 1:
             break
         x = _doubled(x, width * 2 ** (doublings - 2 - number), f"up{number}", use_bias=False)
