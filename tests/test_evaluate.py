@@ -1,9 +1,12 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from serving import evaluate, report
+from serving import evaluate, peers, report
 from serving.images import ImageError
 from serving.page import Page
 
@@ -37,12 +40,16 @@ def test_errors_are_counted_over_pages_and_groups(tmp_path: Path) -> None:
     (tmp_path / "truth.json").write_text(json.dumps(levels), encoding="utf-8")
     pages = evaluate.read_labelled(tmp_path)
     assert pages[0].text == "天地，\n玄黃"
-    errors = evaluate.evaluate(_Reader({"a.png": "天地,玄 黄", "b.png": "宇"}), pages)
+
+    def read(texts: dict[str, str]) -> Callable[[Path], str]:
+        return lambda path: _Reader(texts).read(path, "auto").text
+
+    errors = evaluate.evaluate(read({"a.png": "天地,玄 黄", "b.png": "宇"}), pages)
     assert (errors["all"].pages, errors["all"].characters, errors["all"].unread) == (3, 9, 1)
     assert errors["all"].edits == 1 + 1 + 2  # 黃 read as 黄, 宙 missing, c.png unread
     assert errors["level flat"].rate == pytest.approx(1 / 5)
     assert errors["level phone, source w1"].edits == 1
-    alone = evaluate.evaluate(_Reader({}), pages)
+    alone = evaluate.evaluate(read({}), pages)
     table = evaluate.table({"in_context": errors, "alone": alone})
     assert "| all | 3 | 9 | 0.4444 | 1.0000 | 1 |" in table
 
@@ -72,6 +79,29 @@ def test_several_folders_are_told_apart(tmp_path: Path, monkeypatch: pytest.Monk
     whole = json.loads(out.read_text(encoding="utf-8"))
     assert list(whole) == ["lines_in_context", "lines_alone"]
     assert whole["lines_alone"]["set one"]["edits"] == 2
+
+    class Peer:
+        def __init__(self, peer: peers.Peer) -> None:
+            pass
+
+        def read_line(self, image: np.ndarray) -> str:
+            assert image.shape == (4, 9, 3)
+            return "天"
+
+    for folder in folders:
+        Image.new("RGB", (9, 4), "white").save(Path(folder) / f"{Path(folder).name}.png")
+    monkeypatch.setattr(peers, "PeerReader", Peer)
+    monkeypatch.setattr("sys.argv", ["evaluate", *folders, "--layout", "line", "--peers", "--json", str(out)])
+    evaluate.main()
+    beside = json.loads(out.read_text(encoding="utf-8"))
+    assert [beside[peer.name]["all"]["edits"] for peer in peers.PEERS] == [2, 2, 2]
+    named = {
+        name: {g: evaluate.Errors(**one) for g, one in groups.items()} for name, groups in beside.items()
+    }
+    assert "| PP-OCRv6-small |" in evaluate.table(named)
+    monkeypatch.setattr("sys.argv", ["evaluate", *folders, "--peers"])
+    with pytest.raises(SystemExit):
+        evaluate.main()
     with pytest.raises(ValueError, match="names of their own"):
         evaluate.read_sets([tmp_path / "one", tmp_path / "two" / ".." / "one"])
 

