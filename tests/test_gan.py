@@ -214,6 +214,13 @@ def test_a_patch_is_46_pixels_wide() -> None:
     assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (46, 46)
 
 
+def test_coarse_pixels_forgive_a_stroke_its_place_but_not_its_absence() -> None:
+    stroke, moved, blank = (np.full((1, 16, 16, 1), 255, np.float32) for _ in range(3))
+    stroke[:, :, 4], moved[:, :, 7] = 0, 0
+    assert float(gan.coarse_gap(stroke, moved)) == 0
+    assert float(gan.coarse_gap(stroke, blank)) == pytest.approx(2 / 16)
+
+
 def test_pix2pix_learns_the_pixels_of_its_pairs() -> None:
     keras.utils.set_random_seed(0)
     losses = _trained(pix2pix.Pix2Pix(pix2pix.pix2pix(3, 16, 4, 4), 3, 4), steps=60, rate=2e-3)

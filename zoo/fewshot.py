@@ -96,11 +96,6 @@ def _in_hand(x: keras.KerasTensor, hand: keras.KerasTensor, name: str) -> keras.
     return layers.ReLU(name=f"{name}_relu")(x * scale + shift)
 
 
-def _coarse(image: Any) -> Any:
-    """Means of squares of 4 by 4 pixels."""
-    return ops.average_pool(image, 4)
-
-
 class FewShot(cgan.Cgan):
     """Trains on pairs of `glyph` and `image`, with samples of the same writer.
 
@@ -108,8 +103,7 @@ class FewShot(cgan.Cgan):
         generator: From a glyph and samples to a picture.
         writers: Number of writers.
         width: Channels of the discriminator's first maps.
-        pixels: Weight of the mean absolute difference of the pixels, in -1 ... 1, of coarse pictures: pixel by
-            pixel it is the least where a thin stroke that may lie here or there is left out.
+        pixels: Weight of the mean absolute difference of coarse pixels, see `zoo.gan.coarse_gap`.
         style: Weight of the difference between the hands of the samples and of the drawn pictures.
     """
 
@@ -132,6 +126,6 @@ class FewShot(cgan.Cgan):
         hand = self.generator.get_layer("hand")
         return {
             "adversarial": -ops.mean(self.judge(drawn, batch)),
-            "pixels": self._pixels * ops.mean(ops.abs(_coarse(real) - _coarse(drawn))) / 127.5,
+            "pixels": self._pixels * gan.coarse_gap(real, drawn),
             "style": self._style * ops.mean(ops.abs(hand(drawn) - ops.stop_gradient(hand(batch["samples"])))),
         }

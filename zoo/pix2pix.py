@@ -1,9 +1,9 @@
 """pix2pix: a printed glyph becomes the same character in a writer's hand.
 
 A U-Net draws, a PatchGAN judges small patches beside the glyph, and the drawn picture is also held to the
-real one pixel by pixel. As in zi2zi, one network learns many hands: a vector for each writer joins at the
-bottleneck, the drawn picture must keep the glyph's features (constancy), and the discriminator names the
-writer (category).
+real one: in the paper pixel by pixel, here by coarse pixels, because thin strokes fade otherwise. As in
+zi2zi, one network learns many hands: a vector for each writer joins at the bottleneck, the drawn picture must
+keep the glyph's features (constancy), and the discriminator names the writer (category).
 
 References:
     Isola et al. 2017, https://arxiv.org/abs/1611.07004
@@ -121,7 +121,7 @@ class Pix2Pix(gan.Adversarial):
         generator: From a glyph and a writer to a picture.
         writers: Number of writers.
         width: Channels of the discriminator's first map.
-        pixels: Weight of the mean absolute difference of the pixels, in -1 ... 1.
+        pixels: Weight of the mean absolute difference of coarse pixels, see `zoo.gan.coarse_gap`.
         constancy: Weight of the difference between the features of glyph and drawn picture.
         category: Weight of the writer's name.
     """
@@ -157,7 +157,7 @@ class Pix2Pix(gan.Adversarial):
         real = ops.cast(batch["image"], "float32")
         gap = self._features(drawn) - self._features(ops.cast(batch["glyph"], "float32"))
         losses = {
-            "pixels": ops.mean(ops.abs(real - drawn)) / 127.5,
+            "pixels": gan.coarse_gap(real, drawn),
             "constancy": ops.mean(ops.square(gap)),
             "category": _named(judged["writer"], batch["writer"]),
         }
