@@ -195,14 +195,15 @@ class Reader:
 
     def _read_without_cells(self, image: np.ndarray, quads: np.ndarray, name: str) -> Page:
         """A page of lines or a picture of one character, whichever it looks like."""
-        one = self._read_character(image, name)
         if not len(quads):
-            return one
-        page = self._read_lines(image, quads, name)
+            return self._read_character(image, name)
+        thickness = np.linalg.norm(quads[:, [1, 3]] - quads[:, :1], axis=2).min(1).max()
+        if thickness < _THICK * np.ptp(quads.reshape(-1, 2), axis=0).max():
+            return self._read_lines(image, quads, name)
+        one, page = self._read_character(image, name), self._read_lines(image, quads, name)
         if not one.lines or not page.lines:
             return page
         written = np.reshape(one.lines[0].box, (4, 2))
-        thickness = np.linalg.norm(quads[:, [1, 3]] - quads[:, :1], axis=2).min(1).max()
         if len(quads) == len(page.lines) == len(page.lines[0].characters) == 1:
             return one
         if thickness < _THICK * np.ptp(written, axis=0).max():

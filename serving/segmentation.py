@@ -579,13 +579,15 @@ def _bounds(owner: np.ndarray) -> np.ndarray:
     """The low and the high corner of each part, along and across, the high one excluded, float (n, 2, 2)."""
     rows, columns = np.nonzero(owner >= 0)
     parts = owner[rows, columns]
-    count = int(parts.max(initial=-1)) + 1
-    bounds = np.empty((count, 2, 2))
-    bounds[:, 0], bounds[:, 1] = np.inf, -np.inf
-    for axis, places in enumerate((columns, rows)):
-        np.minimum.at(bounds[:, 0, axis], parts, places)
-        np.maximum.at(bounds[:, 1, axis], parts, places + 1)
-    return bounds
+    if not len(parts):
+        return np.empty((0, 2, 2))
+    order = np.argsort(parts, kind="stable")
+    starts = np.flatnonzero(np.diff(parts[order], prepend=-1))  # All parts have pixels.
+    corners = [
+        [np.minimum.reduceat(places[order], starts), np.maximum.reduceat(places[order], starts) + 1]
+        for places in (columns, rows)
+    ]
+    return np.array(corners, float).transpose(2, 1, 0)
 
 
 def _nearest(owner: np.ndarray) -> np.ndarray:
