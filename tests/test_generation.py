@@ -154,6 +154,16 @@ def test_what_is_moved_has_one_size_and_is_never_the_same_twice(data: Path) -> N
     assert ink[0] == pytest.approx(ink[1], rel=0.15)
 
 
+def test_pale_ink_becomes_black() -> None:
+    images = np.full((2, 32, 32), 255, np.uint8)
+    images[0, 4:12, 6:10] = 180
+    pens = drawing.Pens(images, np.array([1, 2]), np.array([0, 0]), ("a",), None)
+    pale, blank = pens.centred().images
+    assert pale.min() == 0
+    assert pale.max() == 255
+    assert (blank == 255).all()
+
+
 def test_print_is_as_large_as_a_hand() -> None:
     images = np.full((3, 96, 96), 255, np.uint8)
     images[:, 2:94, 2:94] = 0

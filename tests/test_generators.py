@@ -179,3 +179,22 @@ def test_a_hand_between_two_needs_two(run: Path, data: Path, tmp_path: Path) -> 
     with pytest.raises(ValueError, match="two hands or more"):
         imitate.write_hand(tmp_path / "a.npz", generator, None, "一", np.random.default_rng(0))
     assert not list(tmp_path.iterdir())
+
+
+def test_hands_are_made_up_once(
+    run: Path, data: Path, tmp_path: Path, legible: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "made"
+    options = ["--data", str(data), "--glyph-font", str(data / "print.ttf"), "--out", str(out)]
+    for hands in (1, 2):
+        monkeypatch.setattr("sys.argv", ["imitate", str(run), *options, "--hands", str(hands)])
+        before = {path.name: path.read_bytes() for path in out.glob("*")}
+        imitate.main()
+        assert {path.name for path in out.iterdir()} == {f"generated_{n:03}.npz" for n in range(hands)}
+        assert all((out / name).read_bytes() == content for name, content in before.items())
+    first, second = sources.read_hands(out)
+    assert charset.decode(sorted(first.labels.tolist())) == charset.decode(sorted(second.labels.tolist()))
+    assert set(charset.decode(first.labels.tolist())) == set("一二十人口日月")
+    monkeypatch.setattr("sys.argv", ["imitate", "dcgan_of_nobody", *options])
+    with pytest.raises(SystemExit, match="hanzoo: "):
+        imitate.main()

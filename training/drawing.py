@@ -65,7 +65,7 @@ class Pens:
         )
 
     def centred(self) -> "Pens":
-        """Characters of one size in the middle; prints stay."""
+        """Characters of one size in the middle, their ink black; prints stay."""
         return dataclasses.replace(self, images=np.stack([_centred(image) for image in self.images]))
 
     def samples_of(self, writers: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -141,7 +141,8 @@ def _centred(picture: np.ndarray) -> np.ndarray:
     low, high = np.reshape(sources.ink_box(picture), (2, 2)).astype(float)
     scale = sources.FILL * len(picture) / (high - low).max()
     shift = (len(picture) - 1) / 2 - scale * ((low + high - 1) / 2)
-    return _warped(picture, np.column_stack([scale * np.eye(2), shift]))
+    black = 255 - cv2.convertScaleAbs(255 - picture, alpha=255 / (255 - int(picture.min())))
+    return _warped(black, np.column_stack([scale * np.eye(2), shift]))
 
 
 def _warped(picture: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -196,8 +196,8 @@ class GenerationRecipe(Recipe):
         frequent: The so many characters that the most hands hold, which are the only ones that train; 0 for all.
         held_out: The so many characters that the most hands hold, which do not train, and are drawn to
             measure what the model makes of characters that it has never seen written.
-        moved: Whether pictures are brought to one size, and then turned, sized, slanted and shifted anew each time;
-            few ones are learnt by heart otherwise.
+        moved: Whether pictures are brought to one size and darkness, and then turned, sized, slanted and shifted
+            anew each time; few ones are learnt by heart otherwise.
         samples: Characters of a writer that a few-shot generator is shown.
         growth: Steps in which ProGAN grows to its full size; 0 if it has it from the first step on. What a run
             starts from is grown.
