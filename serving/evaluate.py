@@ -162,6 +162,14 @@ def table(figures: dict[str, dict[str, Errors]]) -> str:
     return "\n".join(lines)
 
 
+def _text_of(reader: Reader, layout: str) -> Callable[[Path], str]:
+    return lambda path: reader.read(path, layout).text
+
+
+def _line_of(peer: peers.PeerReader) -> Callable[[Path], str]:
+    return lambda path: peer.read_line(images.decode(path)[0])
+
+
 def main() -> None:
     """Prints the table; `--json FILE` writes the figures as well."""
     parser = argparse.ArgumentParser(prog="python -m serving.evaluate", description=__doc__)
@@ -184,15 +192,10 @@ def main() -> None:
             if column.style in options.styles:
                 print(f"{column.title}:")
                 reader = Reader(context=column.context, style=column.style)
-                figures[name] = evaluate(
-                    lambda path, reader=reader: reader.read(path, options.layout).text, pages, print
-                )
+                figures[name] = evaluate(_text_of(reader, options.layout), pages, print)
         for known in peers.PEERS if options.peers else ():
             print(f"{known.name}:")
-            peer = peers.PeerReader(known)
-            figures[known.name] = evaluate(
-                lambda path, peer=peer: peer.read_line(images.decode(path)[0]), pages, print
-            )
+            figures[known.name] = evaluate(_line_of(peers.PeerReader(known)), pages, print)
     except ValueError as error:
         parser.exit(1, f"hanzoo: {error}\n")
     print(f"\n{table(figures)}")

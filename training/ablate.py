@@ -159,8 +159,9 @@ def main() -> None:
         if not options.generated:
             parser.error("--rows generated needs --generated FOLDER")
         last = recipes.find("hanzinet_m_last")
-        changes = {"start": "hanzinet_m", "generated": tuple(options.generated)}
-        measure(dataclasses.replace(last, **shared, **changes), GENERATED, options.out / "generated")
+        assert isinstance(last, CharacterRecipe)
+        shared |= {"start": "hanzinet_m", "generated": tuple(options.generated)}
+        measure(dataclasses.replace(last, **shared), GENERATED, options.out / "generated")
 
 
 if __name__ == "__main__":

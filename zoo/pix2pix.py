@@ -1,9 +1,9 @@
 """pix2pix: a printed glyph becomes the same character in a writer's hand.
 
 A U-Net draws, a PatchGAN judges small patches beside the glyph, and the drawn picture is also held to the
-real one: in the paper pixel by pixel, here by coarse pixels, because thin strokes fade otherwise. As in
-zi2zi, one network learns many hands: a vector for each writer joins at the bottleneck, the drawn picture must
-keep the glyph's features (constancy), and the discriminator names the writer (category).
+real one pixel by pixel, here half by coarse pixels, because thin strokes fade otherwise. As in zi2zi, one
+network learns many hands: a vector for each writer joins at the bottleneck, the drawn picture must keep the
+glyph's features (constancy), and the discriminator names the writer (category).
 
 References:
     Isola et al. 2017, https://arxiv.org/abs/1611.07004
@@ -121,7 +121,8 @@ class Pix2Pix(gan.Adversarial):
         generator: From a glyph and a writer to a picture.
         writers: Number of writers.
         width: Channels of the discriminator's first map.
-        pixels: Weight of the mean absolute difference of coarse pixels, see `zoo.gan.coarse_gap`.
+        pixels: Weight of the mean absolute difference of the pixels, in -1 ... 1.
+        coarse: Weight of that of coarse pixels, see `zoo.gan.coarse_gap`.
         constancy: Weight of the difference between the features of glyph and drawn picture.
         category: Weight of the writer's name.
     """
@@ -133,14 +134,20 @@ class Pix2Pix(gan.Adversarial):
         generator: keras.Model,
         writers: int,
         width: int = 64,
-        pixels: float = 100.0,
+        pixels: float = 50.0,
+        coarse: float = 50.0,
         constancy: float = 15.0,
         category: float = 1.0,
     ) -> None:
         super().__init__(generator, discriminator(writers, generator.output["image"].shape[1], width))
         glyph, bottleneck = generator.input["glyph"], generator.get_layer("bottleneck").output
         self._features = keras.Model(glyph, bottleneck, name="features")
-        self._weights_of_losses = {"pixels": pixels, "constancy": constancy, "category": category}
+        self._weights_of_losses = {
+            "pixels": pixels,
+            "coarse": coarse,
+            "constancy": constancy,
+            "category": category,
+        }
 
     def discriminator_loss(self, real: Any, batch: gan.Batch) -> Any:
         drawn = ops.stop_gradient(self.draw(batch))
@@ -157,7 +164,8 @@ class Pix2Pix(gan.Adversarial):
         real = ops.cast(batch["image"], "float32")
         gap = self._features(drawn) - self._features(ops.cast(batch["glyph"], "float32"))
         losses = {
-            "pixels": gan.coarse_gap(real, drawn),
+            "pixels": ops.mean(ops.abs(real - drawn)) / 127.5,
+            "coarse": gan.coarse_gap(real, drawn),
             "constancy": ops.mean(ops.square(gap)),
             "category": _named(judged["writer"], batch["writer"]),
         }
