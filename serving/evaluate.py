@@ -119,22 +119,31 @@ class Errors:
 
 
 def evaluate(
-    reader: Callable[[Path], str],
+    read: Callable[[Path], str],
     pages: list[Labelled],
     progress: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Errors]:
-    """Reads all pages: the errors of all together, and of each group."""
+    """Reads all pages.
+
+    Args:
+        read: The text of a picture, which may raise `ImageError` or `LayoutError`.
+        pages: What to read.
+        progress: Is told of each page.
+
+    Returns:
+        The errors of all together, and of each group.
+    """
     errors: dict[str, Errors] = defaultdict(Errors)
     for page in pages:
         try:
-            read = reader(page.path)
+            text = read(page.path)
         except (ImageError, LayoutError) as error:
             progress(f"{page.path.name}: {error}")
-            read = None
+            text = None
         for group in _groups(page):
-            errors[group].add(read, page.text)
+            errors[group].add(text, page.text)
         own = Errors()
-        own.add(read, page.text)
+        own.add(text, page.text)
         progress(f"{page.path.name}: character error rate {own.rate:.4f}")
     return dict(errors)
 
@@ -187,15 +196,16 @@ def main() -> None:
         parser.error("--peers reads pictures of single lines: give --layout line as well")
     try:
         pages = read_sets(options.folders)
+        others = {peer.name: peers.PeerReader(peer) for peer in peers.PEERS if options.peers}
         figures = {}
         for name, column in COLUMNS.items():
             if column.style in options.styles:
                 print(f"{column.title}:")
                 reader = Reader(context=column.context, style=column.style)
                 figures[name] = evaluate(_text_of(reader, options.layout), pages, print)
-        for known in peers.PEERS if options.peers else ():
-            print(f"{known.name}:")
-            figures[known.name] = evaluate(_line_of(peers.PeerReader(known)), pages, print)
+        for name, other in others.items():
+            print(f"{name}:")
+            figures[name] = evaluate(_line_of(other), pages, print)
     except ValueError as error:
         parser.exit(1, f"hanzoo: {error}\n")
     print(f"\n{table(figures)}")

@@ -198,7 +198,7 @@ class Reader:
         if not len(quads):
             return self._read_character(image, name)
         thickness = np.linalg.norm(quads[:, [1, 3]] - quads[:, :1], axis=2).min(1).max()
-        if thickness < _THICK * np.ptp(quads.reshape(-1, 2), axis=0).max():
+        if len(quads) > 1 and thickness < _THICK * np.ptp(quads.reshape(-1, 2), axis=0).max():
             return self._read_lines(image, quads, name)
         one, page = self._read_character(image, name), self._read_lines(image, quads, name)
         if not one.lines or not page.lines:

@@ -9,6 +9,7 @@ References:
 
 import dataclasses
 import importlib.util
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -85,10 +86,10 @@ class PeerReader:
         return [greedy(one, self._characters) for one in probabilities]
 
     def read_line(self, image: np.ndarray) -> str:
-        """The text of a picture of one line, uint8 (H, W, 3) RGB, as PP-OCR itself prepares it."""
+        """The text of a picture of one line, uint8 (H, W, 3) RGB, turned, scaled and padded as PP-OCR does."""
         if image.shape[0] >= _UPRIGHT * image.shape[1]:
             image = np.rot90(image)
-        width = max(1, round(HEIGHT * image.shape[1] / image.shape[0]))
+        width = math.ceil(HEIGHT * image.shape[1] / image.shape[0])
         small = cv2.resize(np.ascontiguousarray(image[..., ::-1]), (width, HEIGHT))
         line = np.zeros((1, 3, HEIGHT, max(width, _LEAST)), np.float32)
         line[0, :, :, :width] = small.transpose(2, 0, 1) / np.float32(127.5) - 1

@@ -85,8 +85,8 @@ SECTIONS = (
     ),
     Section(
         "lines",
-        "Text of single lines, vertical ones in the sets vline, read with hanzinet_m and with line_s, beside the "
-        "recognisers of PP-OCR in the same run",
+        "Text of single lines, vertical ones in the sets vline, read with hanzinet_m and with line_s, with context and "
+        "without, beside the recognisers of PP-OCR, which get each picture as it is and know no context",
         "python -m serving.evaluate DEV/line_* DEV/vline_* --layout line --styles characters lines --peers "
         "--json results/lines/result.json",
         _pages,
@@ -162,14 +162,13 @@ def report(presets: Path, results: Path) -> str:
         if path.exists():
             parts.append(f"## {section.title}\n\n`{section.command}`\n\n{section.table(_load(path))}\n")
     parts += [_ablation(results / "ablation" / name, title) for name, title in _ABLATIONS.items()]
-    parts += [_generators(results / "generators"), _gates(results / "gate")]
+    parts += [_generators(results / "generators"), _gates(results / "gate"), _made_up(results / "ablation")]
     return "\n".join(filter(None, parts))
 
 
 _ABLATIONS = {
     "networks": "What networks were tried: short runs on the same pictures",
     "data": "What each kind of data and each trick is worth: short runs of one network",
-    "generated": "What made-up hands of the few-shot generator are worth to the bundled reader",
 }
 
 
@@ -178,16 +177,6 @@ def _ablation(folder: Path, title: str) -> str:
     if not rows:
         return ""
     recipe, pictures = rows[0]["recipe"], rows[0]["training"]["pictures"]
-    if recipe["start"]:
-        made_up = max(row["data"]["generated_hands"] for row in rows)
-        return (
-            f"## {title}\n\n`python -m training.imitate fewshot --data DATA --glyph-font FONT --out MADE_UP --hands "
-            f"{made_up}`, then `python -m training.ablate DATA --fonts ... --strokes ... --rows {folder.name} "
-            f"--generated MADE_UP --epochs {recipe['epochs']} --steps {recipe['steps']} --stroke-writers "
-            f"{recipe['stroke_writers']}`\n\n{recipe['start']} goes on for {pictures:,} pictures, with {made_up} "
-            f"made-up hands beside its other data or without. Shares of right answers on writers that no model "
-            f"trained on.\n\n{ablate.table(rows)}\n"
-        )
     return (
         f"## {title}\n\n`python -m training.ablate DATA --fonts ... --strokes ... --rows {folder.name}`\n\n"
         f"{pictures:,} pictures of {len(recipe['characters']):,} characters for each row. Shares of right answers on "
@@ -219,6 +208,24 @@ def _gates(folder: Path) -> str:
     return (
         "## Does generated writing make a reader better?\n\n`hanzoo gate runs/NAME --data DATA --glyph-font FONT "
         f"--shots 0 5 -1 --seeds 2 --json results/gate/NAME.json`\n\n{generator_tables.gates(results)}\n"
+    )
+
+
+def _made_up(folder: Path) -> str:
+    """What hands that a generator made up are worth to a trained reader."""
+    rows = [_load(path) for path in sorted(folder.glob("generated/*/result.json"))]
+    if not rows:
+        return ""
+    trained = max(rows, key=lambda row: row["data"]["generated_hands"])
+    recipe, hands = trained["recipe"], trained["data"]["generated_hands"]
+    return (
+        "## What made-up hands are worth to a trained reader\n\n`python -m training.imitate fewshot --data DATA "
+        f"--glyph-font FONT --out MADE_UP --hands {hands}`, then `python -m training.ablate DATA --fonts ... "
+        f"--strokes ... --rows generated --generated MADE_UP --epochs {recipe['epochs']} --steps {recipe['steps']} "
+        f"--stroke-writers {recipe['stroke_writers']} --from RUN`\n\nhanzinet_m, as the recipe hanzinet_m_last "
+        f"leaves it, goes on for {trained['training']['pictures']:,} pictures, with {hands} made-up hands beside its "
+        "other data or without; one run each. Shares of right answers on writers that no model trained on; some "
+        f"writers have only 300 characters.\n\n{ablate.table(rows)}\n"
     )
 
 

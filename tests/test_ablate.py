@@ -10,6 +10,7 @@ import zoo
 from tests import made_hands
 from training import ablate
 from training.recipe import CharacterRecipe
+from zoo import charset
 
 
 def test_each_row_leaves_a_result_and_is_trained_once(
@@ -54,13 +55,36 @@ def test_every_row_of_data_changes_fields_of_the_recipe(name: str) -> None:
     CharacterRecipe(model="hanzinet", **(ablate.DATA | ablate.GENERATED)[name])
 
 
-def test_rows_of_generated_hands_need_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["ablate", str(tmp_path), "--rows", "generated"])
+@pytest.mark.parametrize("options", [["--rows", "generated"], ["--generated", "made"]])
+def test_rows_of_generated_hands_need_them(
+    options: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sys.argv", ["ablate", str(tmp_path), *options])
     with pytest.raises(SystemExit):
         ablate.main()
-    asked: dict[str, CharacterRecipe] = {}
-    monkeypatch.setattr(ablate, "measure", lambda recipe, rows, out: asked.update({out.name: recipe}))
-    monkeypatch.setattr("sys.argv", ["ablate", str(tmp_path), "--rows", "generated", "--generated", "made"])
+    assert "give both --rows generated and --generated FOLDER" in capsys.readouterr().err
+
+
+def test_a_trained_reader_goes_on_with_generated_hands_and_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = made_hands.write_data(tmp_path / "data")
+    made_hands.write_hand(tmp_path / "made" / "generated_000.npz", 4)
+    model = zoo.create("hanzinet", classes=len(charset.CHARACTERS), size=32, widths=(4, 8), depths=(0, 0))
+    zoo.save(model, tmp_path / "start")
+    options = ["--rows", "generated", "--generated", str(tmp_path / "made"), "--epochs", "1", "--steps", "1"]
+    places = ["--from", str(tmp_path / "start"), "--out", str(tmp_path / "out")]
+    monkeypatch.setattr("sys.argv", ["ablate", str(data), *options, *places])
     ablate.main()
-    assert asked["generated"].start == "hanzinet_m"
-    assert asked["generated"].generated == (Path("made"),)
+    rows = {
+        path.parent.name: json.loads(path.read_text())
+        for path in tmp_path.glob("out/generated/*/result.json")
+    }
+    hands = {name: row["data"]["generated_hands"] for name, row in rows.items()}
+    assert hands == {"before": 0, "without_generated_hands": 0, "with_generated_hands": 1}
+    assert rows["before"]["training"]["pictures"] == 0
+    assert rows["before"]["validation"].keys() == {"mean", "c"}
+    assert f"| {ablate.BEFORE} |" in ablate.table(list(rows.values()))

@@ -178,6 +178,12 @@ def test_the_projection_adds_inner_products_to_the_score() -> None:
     np.testing.assert_allclose(judge.predict_on_batch(inputs)[:, 0], expected, atol=1e-4)
 
 
+def test_the_finer_maps_of_the_glyph_join_the_decoder_of_cgan() -> None:
+    model = cgan.cgan(writers=3, size=64, width=32)
+    joined = [model.get_layer(f"up{number}_joined").output.shape[1:] for number in (1, 2)]
+    assert joined == [(16, 16, 64 + 64), (32, 32, 32 + 32)]
+
+
 def test_characters_and_writers_change_what_cgan_draws() -> None:
     model = cgan.cgan(writers=3, size=16, latent=4, width=4, style=4)
     noise = np.zeros((4, 4), np.float32)
@@ -224,7 +230,9 @@ def test_coarse_pixels_forgive_a_stroke_its_place_but_not_its_absence() -> None:
 def test_pix2pix_learns_the_pixels_of_its_pairs() -> None:
     keras.utils.set_random_seed(0)
     losses = _trained(pix2pix.Pix2Pix(pix2pix.pix2pix(3, 16, 4, 4), 3, 4), steps=60, rate=2e-3)
-    first, last = (float(one["generator_pixels"] + one["generator_coarse"]) for one in (losses[0], losses[-1]))
+    first, last = (
+        float(one["generator_pixels"] + one["generator_coarse"]) for one in (losses[0], losses[-1])
+    )
     assert last < 0.85 * first
     assert {"generator_adversarial", "generator_constancy", "generator_category"} <= set(losses[0])
 

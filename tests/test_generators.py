@@ -1,5 +1,6 @@
 """`hanzoo sample`, `write` and `balance`, with a generator that a test trains for a moment."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -178,6 +179,9 @@ def test_a_hand_between_two_needs_two(run: Path, data: Path, tmp_path: Path) -> 
     generator = Generator.load(run, data / "print.ttf", [hand])
     with pytest.raises(ValueError, match="two hands or more"):
         imitate.write_hand(tmp_path / "a.npz", generator, None, "一", np.random.default_rng(0))
+    unlike = dataclasses.replace(generator, model=zoo.create("cyclegan", **tiny.GENERATORS["cyclegan"]))
+    with pytest.raises(ValueError, match="must write like samples"):
+        imitate.write_hand(tmp_path / "a.npz", unlike, None, "一", np.random.default_rng(0))
     assert not list(tmp_path.iterdir())
 
 
@@ -190,11 +194,14 @@ def test_hands_are_made_up_once(
         monkeypatch.setattr("sys.argv", ["imitate", str(run), *options, "--hands", str(hands)])
         before = {path.name: path.read_bytes() for path in out.glob("*")}
         imitate.main()
-        assert {path.name for path in out.iterdir()} == {f"generated_{n:03}.npz" for n in range(hands)}
+        assert {path.name for path in out.glob("*.npz")} == {f"generated_{n:03}.npz" for n in range(hands)}
         assert all((out / name).read_bytes() == content for name, content in before.items())
     first, second = sources.read_hands(out)
     assert charset.decode(sorted(first.labels.tolist())) == charset.decode(sorted(second.labels.tolist()))
     assert set(charset.decode(first.labels.tolist())) == set("一二十人口日月")
+    monkeypatch.setattr("sys.argv", ["imitate", str(run), *options, "--seed", "7"])
+    with pytest.raises(SystemExit, match="made up otherwise"):
+        imitate.main()
     monkeypatch.setattr("sys.argv", ["imitate", "dcgan_of_nobody", *options])
-    with pytest.raises(SystemExit, match="hanzoo: "):
+    with pytest.raises(SystemExit, match="dcgan_of_nobody"):
         imitate.main()

@@ -54,7 +54,7 @@ DETECTORS: dict[str, dict] = {
 GENERATORS: dict[str, dict] = {
     "gan": {"latent": 8},
     **{name: {"size": 16, "latent": 8, "width": 4} for name in ("dcgan", "wgan", "wgan_gp")},
-    "cgan": {"writers": 2, "size": 16, "latent": 8, "width": 4, "style": 4},
+    "cgan": {"writers": 2, "size": 32, "latent": 8, "width": 4, "style": 4},
     "pix2pix": {"writers": 2, "size": 16, "width": 4, "style": 4},
     "cyclegan": {"size": 16, "width": 4, "depth": 1},
     "fewshot": {"size": 16, "width": 4, "style": 8},

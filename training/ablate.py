@@ -2,8 +2,8 @@
 
 Trains one short run for each row of a table, all on the same number of pictures of the same characters, and
 writes a result.json for each. Rows of networks differ in the model, rows of data in what it trains on.
-Few characters and few pictures: the order of rows tells more than their figures. Rows of generated hands, asked for
-with `--generated FOLDER`, go on with the bundled reader and all its characters.
+Few characters and few pictures: the order of rows tells more than their figures. With `--rows generated
+--generated FOLDER`, a trained reader of all characters goes on with the hands of `training.imitate` or without.
 """
 
 import argparse
@@ -69,6 +69,9 @@ GENERATED: dict[str, dict[str, Any]] = {
 }
 """What the rows of generated hands change in the recipe."""
 
+BEFORE = "as it was"
+"""The row of the reader that those of generated hands go on with."""
+
 
 def measure(recipe: CharacterRecipe, rows: dict[str, dict[str, Any]], out: Path) -> None:
     """Trains the rows and writes `out/NAME/result.json` for each; those that stand already are left.
@@ -93,6 +96,25 @@ def measure(recipe: CharacterRecipe, rows: dict[str, dict[str, Any]], out: Path)
         cost = {"parameters": used.count_params(), "multiply_adds": operations.multiply_adds(used)}
         fit.write_json(target / "result.json", {"name": name, **cost, **{key: result[key] for key in kept}})
         shutil.rmtree(workdir)
+
+
+def measure_before(recipe: CharacterRecipe, out: Path) -> None:
+    """Writes the row of the model that a recipe starts from, as `measure` writes those of trained ones."""
+    task = recipe.task()
+    cost = {"parameters": task.model.count_params(), "multiply_adds": operations.multiply_adds(task.model)}
+    out.mkdir(parents=True, exist_ok=True)
+    fit.write_json(
+        out / "result.json",
+        {
+            "name": BEFORE,
+            **cost,
+            **task.model.built_by_zoo,
+            "recipe": recipes.to_json(recipe),
+            "training": {"pictures": 0, "epochs": 0, "seconds": 0},
+            **task.facts(),
+            "validation": task.evaluate(task.model),
+        },
+    )
 
 
 def _folded(model: keras.Model) -> keras.Model:
@@ -136,11 +158,19 @@ def main() -> None:
         "--rows", choices=("networks", "data", "generated"), nargs="*", default=["networks", "data"]
     )
     parser.add_argument("--generated", type=Path, nargs="*", default=[], help="see training.imitate")
+    parser.add_argument(
+        "--from",
+        dest="start",
+        default="hanzinet_m",
+        help="preset, or folder of a run, that goes on with them",
+    )
     parser.add_argument("--characters", type=int, default=1000, help="how many characters are told apart")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--steps", type=int, default=250)
     parser.add_argument("--out", type=Path, default=Path("results/ablation"))
     options = parser.parse_args()
+    if ("generated" in options.rows) != bool(options.generated):
+        parser.error("give both --rows generated and --generated FOLDER, or neither")
     shared: dict[str, Any] = {
         "data": options.data,
         "fonts": tuple(options.fonts),
@@ -156,12 +186,12 @@ def main() -> None:
             if name in options.rows:
                 measure(recipe, rows, options.out / name)
     if "generated" in options.rows:
-        if not options.generated:
-            parser.error("--rows generated needs --generated FOLDER")
-        last = recipes.find("hanzinet_m_last")
-        assert isinstance(last, CharacterRecipe)
-        shared |= {"start": "hanzinet_m", "generated": tuple(options.generated)}
-        measure(dataclasses.replace(last, **shared), GENERATED, options.out / "generated")
+        last = dataclasses.asdict(recipes.find("hanzinet_m_last"))
+        generated = {"start": options.start, "generated": tuple(options.generated)}
+        recipe = CharacterRecipe(**last | shared | generated)
+        alone = dataclasses.replace(recipe, hands=True, fonts=(), strokes=(), generated=())
+        measure_before(alone, options.out / "generated" / "before")
+        measure(recipe, GENERATED, options.out / "generated")
 
 
 if __name__ == "__main__":

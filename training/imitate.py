@@ -1,12 +1,13 @@
 """Hands that a few-shot generator makes up: `python -m training.imitate fewshot --out FOLDER ...`.
 
-Each lies between two hands that trained: the generator is shown samples of both. It writes the Chinese characters
-of the charset once each, and what a recogniser does not read as intended is left out. A recipe of characters
-takes the folder as `--generated FOLDER`.
+Each wanders between the hands of two people who trained: for every character, the generator is shown other samples
+of a few of both. It writes the Chinese characters of the charset once each, and what a recogniser does not read as
+intended is left out. A recipe of characters takes the folder as `--generated FOLDER`.
 """
 
 import argparse
 import dataclasses
+import json
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import numpy as np
 import tqdm
 
 import zoo
-from training import checkpoint, drawing, sources
+from training import checkpoint, drawing, fit, sources
 from training.generator import Generator
 from zoo import charset, kinds
 
@@ -29,7 +30,7 @@ def write_hand(
 
     Args:
         path: The `.npz` file.
-        generator: A few-shot generator with samples of two hands or more.
+        generator: A few-shot generator with samples of two hands or more, each of another person.
         recogniser: Says what is legible.
         characters: What to write.
         rng: Chooses the two hands, and their samples.
@@ -38,9 +39,11 @@ def write_hand(
         The share that is legible, and stands in the file.
 
     Raises:
-        ValueError: The generator has fewer than two hands, or nothing is legible.
+        ValueError: The generator takes no samples or has fewer than two hands, or nothing is legible.
         OSError: The file cannot be written.
     """
+    if "samples" not in generator.model.input:
+        raise ValueError("`generator` must write like samples, as fewshot does.")
     if len(generator.hands) < 2:
         raise ValueError(f"`generator` must have two hands or more. Received: {len(generator.hands)}.")
     pair = rng.choice(len(generator.hands), 2, replace=False)
@@ -63,6 +66,20 @@ def write_hand(
     return float(legible.mean())
 
 
+def _check_same(options: argparse.Namespace) -> None:
+    """A folder holds hands of one run; `made_by.json` tells which.
+
+    Raises:
+        ValueError: It holds those of another run.
+    """
+    asked = {name: str(value) for name, value in vars(options).items() if name not in ("out", "hands")}
+    file = options.out / "made_by.json"
+    if not file.exists():
+        fit.write_json(file, asked)
+    elif json.loads(file.read_text(encoding="utf-8")) != asked:
+        raise ValueError(f"{options.out}: holds hands that were made up otherwise. Give another folder.")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.imitate", description=__doc__)
     parser.add_argument("generator", help="preset, or folder of a run of fewshot")
@@ -74,8 +91,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     try:
-        hands = sources.read_hands(options.data / "hands" / "train")
-        generator = Generator.load(options.generator, options.glyph_font, hands)
+        chinese_only = zoo.describe(options.generator).get("recipe", {}).get("chinese_only", ())
+        hands = {
+            sources.person(hand.writer): hand
+            for hand in sources.read_hands(options.data / "hands" / "train", chinese_only)
+        }
+        generator = Generator.load(options.generator, options.glyph_font, list(hands.values()))
         recogniser = zoo.load(options.recogniser)
         characters = "".join(
             character
@@ -83,9 +104,10 @@ def main() -> None:
             if character and kinds.kind(character) == kinds.KINDS[0] and generator.knows(label)
         )
         options.out.mkdir(parents=True, exist_ok=True)
+        _check_same(options)
         for number in tqdm.trange(options.hands, unit="hand"):
             rng = np.random.default_rng([options.seed, number])
-            path = options.out / f"generated_{number:03}.npz"
+            path = options.out / f"{sources.GENERATED}{number:03}.npz"
             if not path.exists():  # An earlier run was cut off.
                 share = write_hand(path, generator, recogniser, characters, rng)
                 tqdm.tqdm.write(f"{path.name}: {share:.3f} legible")

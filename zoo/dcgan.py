@@ -53,7 +53,7 @@ def decoder(
         x: Map (N, side, side, channels), not normalised yet.
         doublings: How often the side doubles.
         width: Channels of the last map before the picture.
-        joined: Further maps, as large as those between the doublings, that join them.
+        joined: Further maps that join those between the doublings, one for each, from coarse to fine.
     """
     for number in range(doublings):
         x = layers.BatchNormalization(gamma_initializer=_normal(1.0), name=f"up{number}_norm")(x)

@@ -217,7 +217,7 @@ def surprise(logits: Any, expected: float) -> Any:
 
 
 def coarse_gap(real: Any, drawn: Any) -> Any:
-    """The mean absolute difference of coarse pictures, means of 4 by 4 pixels: a scalar, in -1 ... 1.
+    """The mean absolute difference of coarse pictures, means of 4 by 4 pixels in -1 ... 1: a scalar.
 
     Pixel by pixel, the difference is the least where a thin stroke that may lie here or there is left out.
 

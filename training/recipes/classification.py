@@ -16,7 +16,7 @@ _BUNDLED = CharacterRecipe(
 RECIPES = {
     # At 48 pixels a picture costs half as much to learn from; hanzinet_m goes on from there with `--from`, and
     # hanzinet_m_again from the end of that with other made-up writers. hanzinet_m_last goes on from the mean of the
-    # two, see `training.soup`, and hanzinet_m_imitating from there with hands that a generator made up, see
+    # two, see `training.soup`, and hanzinet_m_imitating from its end with hands that a generator made up, see
     # `training.imitate`. hanzinet_s starts from its channels with `--narrow-from` and learns from its answers
     # with `--teacher`; hanzinet_s_last does so once more.
     "hanzinet_m_48": dataclasses.replace(_BUNDLED, sizes={"size": 48}, epochs=20),

@@ -85,7 +85,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "cgan": dataclasses.replace(_FROM_PRINT, adversary={"width": 32}, beta_1=0.0, beta_2=0.9),
     "pix2pix": dataclasses.replace(
-        _PAIRED, model="pix2pix", learning_rate=3e-4, discriminator_rate=3e-4, epochs=10
+        _PAIRED, model="pix2pix", learning_rate=3e-4, discriminator_rate=1e-4, epochs=8, patience=3
     ),
     "cyclegan": dataclasses.replace(
         _FROM_PRINT,
