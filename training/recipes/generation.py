@@ -92,6 +92,7 @@ RECIPES: dict[str, Recipe] = {
         model="cyclegan",
         sizes={"width": 16, "depth": 4},
         adversary={"width": 16},
+        epochs=10,
         steps=200,
         batch_size=4,
     ),
