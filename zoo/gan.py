@@ -40,7 +40,9 @@ def gan(latent: int = 100) -> keras.Model:
     x = layers.Conv2D(64, 5, padding="same", name="conv1")(x)
     x = layers.LeakyReLU(0.2, name="conv1_relu")(x)
     x = layers.UpSampling2D(name="up2")(x)
-    x = layers.Conv2D(1, 5, padding="same", activation="tanh", name="conv2")(x)
+    # Starts at grey: pictures that begin near white paper stay white, because there tanh is flat.
+    start = keras.initializers.RandomNormal(stddev=0.003)
+    x = layers.Conv2D(1, 5, padding="same", activation="tanh", kernel_initializer=start, name="conv2")(x)
     return keras.Model({"noise": noise}, blocks.drawn(x), name="gan")
 
 

@@ -39,7 +39,7 @@ _PAIRED = dataclasses.replace(
 )
 
 RECIPES: dict[str, Recipe] = {
-    "gan": dataclasses.replace(_TEN, model="gan", epochs=16),
+    "gan": dataclasses.replace(_TEN, model="gan", learning_rate=1e-4, discriminator_rate=2e-4, epochs=11),
     "dcgan": dataclasses.replace(_TEN, sizes={"width": 32}, adversary={"width": 16}),
     "wgan": dataclasses.replace(
         _TEN,
