@@ -58,6 +58,12 @@ def test_pictures_are_scaled_to_minus_one_to_one() -> None:
     np.testing.assert_allclose(model.predict_on_batch(values)[:, 0, 0, 0], [-1, 0, 1], atol=1e-6)
 
 
+def test_the_generator_of_the_research_note_starts_at_grey() -> None:
+    noise = np.random.default_rng(0).standard_normal((8, 100), np.float32)
+    drawn = gan.gan().predict_on_batch({"noise": noise})["image"]
+    assert np.abs(drawn - 127.5).max() < 40
+
+
 def test_dcgan_has_the_maps_of_the_paper() -> None:
     generator = dcgan.dcgan()
     assert generator.get_layer("map").output.shape == (None, 4, 4, 1024)
