@@ -188,7 +188,7 @@ def main() -> None:
     parser.add_argument(
         "--peers",
         action="store_true",
-        help="read lines with the recognisers of PP-OCR too; with --layout line",
+        help="read lines with the recognisers of PP-OCR too; with --layout line, needs the extra `compare`",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
     options = parser.parse_args()

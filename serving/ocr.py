@@ -38,7 +38,9 @@ SIZE = 64
 _ALTERNATIVES = 5  # Of a character on a page;
 _FOLLOWED = 8  # and those among which its neighbours choose.
 _INSIDE = 32  # Side in pixels of what tells the grain of the paper: cells without their printed lines.
-_THICK = 0.45  # What was found as a line may be a part of one character from this thickness on, in shares of all ink.
+# What was found as a line may be a part of one character from this thickness on, in shares of all that was found or
+# of all ink.
+_THICK = 0.45
 _INK = 128  # `manuscript.flatten` brings paper to about 255 and ink towards 0.
 
 

@@ -235,11 +235,9 @@ def test_coarse_pixels_forgive_a_stroke_its_place_but_not_its_absence() -> None:
 
 def test_pix2pix_learns_the_pixels_of_its_pairs() -> None:
     keras.utils.set_random_seed(0)
-    losses = _trained(pix2pix.Pix2Pix(pix2pix.pix2pix(3, 16, 4, 4), 3, 4), steps=60, rate=2e-3)
-    first, last = (
-        float(one["generator_pixels"] + one["generator_coarse"]) for one in (losses[0], losses[-1])
-    )
-    assert last < 0.85 * first
+    losses = _trained(pix2pix.Pix2Pix(pix2pix.pix2pix(3, 16, 4, 4), 3, 4), steps=150, rate=2e-3)
+    assert float(losses[-1]["generator_pixels"]) < 0.8 * float(losses[0]["generator_pixels"])
+    assert float(losses[-1]["generator_coarse"]) < 0.8 * float(losses[0]["generator_coarse"])
     assert {"generator_adversarial", "generator_constancy", "generator_category"} <= set(losses[0])
 
 

@@ -93,21 +93,23 @@ def measure(recipe: CharacterRecipe, rows: dict[str, dict[str, Any]], out: Path)
         result = zoo.describe(workdir)
         kept = ("model", "sizes", "recipe", "training", "data", "validation", "history")
         used = _folded(model) if changed.sizes.get("block") == "parallel" else model
-        cost = {"parameters": used.count_params(), "multiply_adds": operations.multiply_adds(used)}
-        fit.write_json(target / "result.json", {"name": name, **cost, **{key: result[key] for key in kept}})
+        row = {"name": name, **_cost(used), **{key: result[key] for key in kept}}
+        fit.write_json(target / "result.json", row)
         shutil.rmtree(workdir)
 
 
 def measure_before(recipe: CharacterRecipe, out: Path) -> None:
     """Writes the row of the model that a recipe starts from, as `measure` writes those of trained ones."""
+    if (out / "result.json").exists():
+        _check_same(recipe, out / "result.json")
+        return
     task = recipe.task()
-    cost = {"parameters": task.model.count_params(), "multiply_adds": operations.multiply_adds(task.model)}
     out.mkdir(parents=True, exist_ok=True)
     fit.write_json(
         out / "result.json",
         {
             "name": BEFORE,
-            **cost,
+            **_cost(task.model),
             **task.model.built_by_zoo,
             "recipe": recipes.to_json(recipe),
             "training": {"pictures": 0, "epochs": 0, "seconds": 0},
@@ -115,6 +117,10 @@ def measure_before(recipe: CharacterRecipe, out: Path) -> None:
             "validation": task.evaluate(task.model),
         },
     )
+
+
+def _cost(model: keras.Model) -> dict[str, int]:
+    return {"parameters": model.count_params(), "multiply_adds": operations.multiply_adds(model)}
 
 
 def _folded(model: keras.Model) -> keras.Model:
@@ -189,7 +195,7 @@ def main() -> None:
         last = dataclasses.asdict(recipes.find("hanzinet_m_last"))
         generated = {"start": options.start, "generated": tuple(options.generated)}
         recipe = CharacterRecipe(**last | shared | generated)
-        alone = dataclasses.replace(recipe, hands=True, fonts=(), strokes=(), generated=())
+        alone = dataclasses.replace(recipe, fonts=(), strokes=(), generated=())
         measure_before(alone, options.out / "generated" / "before")
         measure(recipe, GENERATED, options.out / "generated")
 

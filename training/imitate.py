@@ -101,7 +101,7 @@ def main() -> None:
         characters = "".join(
             character
             for label, character in enumerate(charset.CHARACTERS)
-            if character and kinds.kind(character) == kinds.KINDS[0] and generator.knows(label)
+            if generator.knows(label) and kinds.kind(character) == kinds.KINDS[0]
         )
         options.out.mkdir(parents=True, exist_ok=True)
         _check_same(options)

@@ -4,30 +4,14 @@ import dataclasses
 
 from training.recipe import GenerationRecipe, Recipe
 
-# Ten characters from noise. Many small batches teach more than few of the papers' 64 or 128, and where the
-# discriminator is narrower than the generator it does not win at once.
-_TEN = GenerationRecipe(
-    model="dcgan",
-    frequent=10,
-    moved=True,
-    chinese_only=("w10",),
-    learning_rate=2e-4,
-    epochs=20,
-    steps=300,
-    batch_size=16,
-    fall=0.5,
+# Many small batches teach more than few of the papers' 64 or 128.
+_GENERATOR = GenerationRecipe(
+    model="dcgan", chinese_only=("w10",), learning_rate=2e-4, fall=0.5, epochs=20, batch_size=16
 )
+# Ten characters from noise. Where the discriminator is narrower than the generator it does not win at once.
+_TEN = dataclasses.replace(_GENERATOR, frequent=10, moved=True, steps=300)
 # Characters of many hands from print; the commonest hundred stay for the gate.
-_FROM_PRINT = GenerationRecipe(
-    model="cgan",
-    held_out=100,
-    chinese_only=("w10",),
-    learning_rate=2e-4,
-    fall=0.5,
-    epochs=20,
-    steps=150,
-    batch_size=16,
-)
+_FROM_PRINT = dataclasses.replace(_GENERATOR, model="cgan", held_out=100, steps=150)
 # Those that are held to the pixels as well learn more from a step.
 _PAIRED = dataclasses.replace(
     _FROM_PRINT,
