@@ -1,12 +1,13 @@
-"""Finds lines of text on a page: a DBNet looks at it as a whole, and again closer where the writing is small."""
+"""Finds lines of text on a page: a network looks at it as a whole, and again closer where the writing is small."""
 
 import math
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 
 from serving.runtime import Session
-from zoo import polygons
+from zoo import polygons, regions
 
 MODEL = "dbnet_s"
 """The preset that finds lines."""
@@ -20,17 +21,36 @@ _MOST_TILES = 40  # A page of 60 characters by 80 needs 12.
 _ENLARGED = 2.0  # At most; more shows nothing new.
 
 
+Maps = dict[str, np.ndarray]
+"""What a network says of every place of a page: float32 (h, w) by the name of the output."""
+
+LinesOf = Callable[[Maps, float], tuple[np.ndarray, np.ndarray]]
+"""From maps, and the pixels for one place of them, to the corners of lines, float32 (n, 4, 2), and scores (n,)."""
+
+
+def of_dbnet(maps: Maps, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """The lines in the maps of a DBNet."""
+    return polygons.boxes(maps["probability"], scale=scale)
+
+
+def of_craft(maps: Maps, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """The lines in the maps of a CRAFT."""
+    return regions.lines(maps["region"], maps["affinity"], scale=scale)
+
+
 class LineFinder:
     """Finds lines.
 
     Args:
-        session: Runs a network from `image`, uint8 (1, height, width, 3), to `probability`, float32 (1, h, w, 1).
+        session: Runs a network from `image`, uint8 (1, height, width, 3), to maps, float32 (1, h, w, 1).
         size: Height and width in pixels of the picture that it takes.
+        lines_of: Finds the lines in the maps.
     """
 
-    def __init__(self, session: Session, size: tuple[int, int]) -> None:
+    def __init__(self, session: Session, size: tuple[int, int], lines_of: LinesOf = of_dbnet) -> None:
         self._session = session
         self._size = size
+        self._lines_of = lines_of
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Finds the lines of a page.
@@ -87,40 +107,44 @@ class LineFinder:
             seen = cv2.resize(image, (width, height), interpolation=method)
         else:
             seen = image
-        probability, stride = self._map(seen)
-        quads, scores = polygons.boxes(probability, scale=stride)
+        quads, scores = self._lines_of(*self._maps(seen))
         factor = np.array([image.shape[1] / width, image.shape[0] / height], np.float32)
         return ((quads + 0.5) * factor - 0.5).astype(np.float32), scores
 
-    def _map(self, image: np.ndarray) -> tuple[np.ndarray, int]:
-        """The probability of every place, float32 (h, w), and the pixels of the picture for one of them."""
+    def _maps(self, image: np.ndarray) -> tuple[Maps, int]:
+        """The maps of a picture of any size, and its pixels for one of their places."""
         places = [
             (top, left)
             for top in _starts(image.shape[0], self._size[0])
             for left in _starts(image.shape[1], self._size[1])
         ]
         seen = [self._tile(image[top:, left:]) for top, left in places]
-        rows, columns = seen[0].shape
+        names = list(seen[0])
+        rows, columns = seen[0][names[0]].shape
         stride = self._size[0] // rows
         window = np.outer(_tent(rows), _tent(columns)).astype(np.float32)
         height, width = (-(-side // stride) for side in image.shape[:2])
-        total, weight = np.zeros((2, height, width), np.float32)
-        for (top, left), one in zip(places, seen, strict=True):
+        totals, weight = (
+            np.zeros((len(names), height, width), np.float32),
+            np.zeros((height, width), np.float32),
+        )
+        for (top, left), maps in zip(places, seen, strict=True):
             place = (
                 slice(top // stride, min(top // stride + rows, height)),
                 slice(left // stride, min(left // stride + columns, width)),
             )
-            shown = total[place].shape
-            total[place] += (one * window)[: shown[0], : shown[1]]
-            weight[place] += window[: shown[0], : shown[1]]
-        return total / weight, stride
+            down, across = weight[place].shape
+            for total, name in zip(totals, names, strict=True):
+                total[place] += (maps[name] * window)[:down, :across]
+            weight[place] += window[:down, :across]
+        return dict(zip(names, totals / weight, strict=True)), stride
 
-    def _tile(self, image: np.ndarray) -> np.ndarray:
-        """The map of the upper left part of a picture, which is filled up with white: float32 (h, w)."""
+    def _tile(self, image: np.ndarray) -> Maps:
+        """The maps of the upper left part of a picture, which is filled up with white."""
         part = image[: self._size[0], : self._size[1]]
         tile = np.full((1, *self._size, 3), 255, np.uint8)
         tile[0, : part.shape[0], : part.shape[1]] = part
-        return np.asarray(self._session.run({"image": tile})["probability"][0, ..., 0])
+        return {name: found[0, ..., 0] for name, found in self._session.run({"image": tile}).items()}
 
 
 def _starts(length: int, side: int) -> list[int]:

@@ -11,6 +11,7 @@ from serving import (
     benchmark,
     card,
     compare,
+    compare_finders,
     evaluate,
     generator_tables,
     measure_detection,
@@ -82,6 +83,12 @@ SECTIONS = (
         "Text of free pages, plain and ruled, found with dbnet_s, read with hanzinet_m and with line_s",
         "python -m serving.evaluate DEV/free --styles characters lines --json results/free/result.json",
         _pages,
+    ),
+    Section(
+        "finders",
+        "Lines of free pages, found by outlines without learning, by dbnet_s and by craft_s",
+        "python -m serving.compare_finders DEV/free --craft runs/presets/craft_s --json results/finders/result.json",
+        compare_finders.table,
     ),
     Section(
         "lines",

@@ -193,9 +193,18 @@ def test_too_few_pictures_are_named(data: Path) -> None:
         dataclasses.replace(_recipe("cgan", data), held_out=1).task()
 
 
-def test_frequent_and_held_out_exclude_each_other(data: Path) -> None:
+def test_characters_and_held_out_exclude_each_other(data: Path) -> None:
     with pytest.raises(ValueError, match="exclude each other"):
-        dataclasses.replace(_recipe("dcgan", data), frequent=3, held_out=3)
+        dataclasses.replace(_recipe("dcgan", data), characters="一二", held_out=3)
+
+
+def test_a_model_from_noise_draws_the_characters_that_were_asked_for(data: Path) -> None:
+    task = dataclasses.replace(_recipe("dcgan", data), characters="三日月").task()
+    assert set(task.train.labels.tolist()) == set(charset.encode("三日月"))
+    assert task.facts()["characters"] == "三日月"
+    assert 0 <= task.evaluate(task.model)["evenness"] <= 1
+    with pytest.raises(ValueError, match="`characters`: no hand and no font holds 龘"):
+        dataclasses.replace(_recipe("dcgan", data), characters="三龘").task()
 
 
 def test_what_grows_draws_at_its_stage_and_what_it_starts_from_is_grown(data: Path, tmp_path: Path) -> None:

@@ -61,6 +61,13 @@ def test_diversity_is_the_mean_distance_within_a_class() -> None:
     assert metrics.diversity(np.ones((4, 2)), np.zeros(4, int)) == 0
 
 
+def test_evenness_is_the_share_of_classes_that_are_drawn() -> None:
+    assert metrics.evenness(np.repeat(np.arange(10), 7), 10) == pytest.approx(1)
+    assert metrics.evenness(np.repeat(np.arange(5), 7), 10) == pytest.approx(0.5)
+    assert 0.2 < metrics.evenness(np.array([1, 1, 1, 1, 2, 3]), 10) < 0.3
+    assert metrics.evenness(np.zeros(0, int), 10) == 0
+
+
 def test_looks_tell_wide_pens_slant_and_size() -> None:
     thin = np.full((64, 64), 255, np.uint8)
     thin[10:50, 30:33] = 0

@@ -85,7 +85,7 @@ def test_the_commands_of_generators_run_shortened(tmp_path: Path) -> None:
     kind, block = BLOCKS[index]
     made_hands.write_font(_folder(tmp_path / "sources" / "fonts") / "lxgw-wenkai-tc", made_hands.CHARACTERS)
     short = {
-        " dcgan ": " --frequent 6 --epochs 1 --steps 1 --batch-size 4 --drawn 200",
+        " dcgan ": " --characters 一二三十 --epochs 1 --steps 1 --batch-size 4 --drawn 200",
         " fewshot ": " --held-out 3 --epochs 1 --steps 1 --batch-size 4 --drawn 200",
         " gate ": " --shots 0 --seeds 1 --steps 2 --added 2",
     }

@@ -85,14 +85,21 @@ class GenerationTask:
 
     def _split(self, writers: list[sources.Glyphs], everything: Pens) -> tuple[list[int], list[int]]:
         """The characters that train, and those that only measure."""
-        held = np.bincount(np.concatenate([np.unique(writer.labels) for writer in writers]))
+        held = np.bincount(
+            np.concatenate([np.unique(writer.labels) for writer in writers]),
+            minlength=len(charset.CHARACTERS),
+        )
+        if self.recipe.characters:
+            asked = charset.encode(self.recipe.characters)
+            lacking = [label for label in asked if not held[label]]
+            if lacking:
+                raise ValueError(f"`characters`: no hand and no font holds {charset.decode(lacking)}.")
+            return asked, []
         known = [label for label in np.argsort(-held, kind="stable").tolist() if held[label]]
         if self.recipe.glyph_font is not None and everything.printed is not None:
             drawn = set(np.flatnonzero((everything.printed < 128).any((1, 2))).tolist())
             known = [label for label in known if label in drawn]
         chinese = [label for label in known if kinds.kind(charset.CHARACTERS[label]) == kinds.KINDS[0]]
-        if self.recipe.frequent:
-            return chinese[: self.recipe.frequent], []
         held_out = chinese[: self.recipe.held_out]
         return sorted(set(known) - set(held_out)), held_out
 
@@ -252,6 +259,8 @@ class GenerationTask:
             / metrics.diversity(self._real, pens.labels[chosen]),
             "copy_rate": metrics.copy_rate(found, *self._trained_on),
         }
+        if "glyph" not in conditions:
+            figures["evenness"] = metrics.evenness(read[agreed], len(self.characters))
         if "writer" in conditions:
             writers = pens.writers[chosen]
             figures["style"] = metrics.style_discrepancy(
@@ -283,7 +292,7 @@ class GenerationTask:
 
     def facts(self) -> dict[str, Any]:
         return {
-            "characters": charset.decode(self.characters) if self.recipe.frequent else "",
+            "characters": self.recipe.characters,
             "held_out": charset.decode(np.unique(self.held_out.labels).tolist()),
             "writers": list(self.train.names),
             "data": {

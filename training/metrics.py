@@ -139,6 +139,17 @@ def diversity(features: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean(found)) if found else float("nan")
 
 
+def evenness(labels: np.ndarray, classes: int) -> float:
+    """How evenly labels, int (n,), fall on so many classes: 1 where all are as frequent, near 0 where one is alone.
+
+    It is the number of classes, all as frequent, that would have the entropy of the labels, as a share of `classes`.
+    """
+    if not len(labels):
+        return 0.0
+    shares = np.unique(labels, return_counts=True)[1] / len(labels)
+    return float(np.exp(-(shares * np.log(shares)).sum()) / classes)
+
+
 def looks(images: np.ndarray) -> np.ndarray:
     """What tells hands apart whatever they write: float (n, 6).
 

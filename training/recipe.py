@@ -193,7 +193,7 @@ class GenerationRecipe(Recipe):
         chinese_only: Hands of which only Chinese characters train, because their other labels are wrong.
         fonts: Font files that count as writers too; a folder stands for one font that is cut into slices.
         glyph_font: Font of the printed characters, for models that start from them.
-        frequent: The so many characters that the most hands hold, which are the only ones that train; 0 for all.
+        characters: The only characters that train, for models from noise; empty for all.
         held_out: The so many characters that the most hands hold, which do not train, and are drawn to
             measure what the model makes of characters that it has never seen written.
         moved: Whether pictures are brought to one size and darkness, and then turned, sized, slanted and shifted
@@ -216,7 +216,7 @@ class GenerationRecipe(Recipe):
     chinese_only: tuple[str, ...] = ()
     fonts: tuple[Path, ...] = ()
     glyph_font: Path | None = None
-    frequent: int = 0
+    characters: str = ""
     held_out: int = 0
     moved: bool = False
     samples: int = 8
@@ -231,8 +231,8 @@ class GenerationRecipe(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.frequent and self.held_out:
-            raise ValueError("`frequent` and `held_out` exclude each other: give one of them.")
+        if self.characters and self.held_out:
+            raise ValueError("`characters` and `held_out` exclude each other: give one of them.")
         if not 0 <= self.fall <= 1:
             raise ValueError(f"`fall` must be a share, 0 ... 1. Received: fall={self.fall}.")
         if self.growth and self.start is None and self.growth >= self.epochs * self.steps:
