@@ -58,13 +58,14 @@ _BAR = 4.0  # What is this long and cannot be cut is no writing.
 # Candidates.
 _PARTS = 5
 _LONGEST = 1.3
-_WIDEST = 0.5  # The widest gap within a character.
+_WIDEST = 0.7  # The widest gap within a character, that of 二.
 
 # The best path.
 _EACH = 0.5  # For each character;
 _GAP = 2.0  # for each em of gaps within it;
 _LONG = 2.0  # for each share of its length that is more than that of an ordinary one;
 _NARROW = 1.0  # and for the share that a Chinese character lacks of ordinary room,
+_NEAR = 1.0  # or what may be one, a stroke that is this little less likely 一 than a dash;
 _ROOM = 0.5  # which counts half of the gaps beside it up to this one,
 _SPACING = 0.3  # and is as long as the character and this.
 _BLANK = 0.9  # Probability of an empty cell from which on a candidate is dirt.
@@ -235,7 +236,8 @@ class _Lattice:
             weight: As of `read_lines`.
         """
         lengths = (self._boxes[:, 1, 0] - self._boxes[:, 0, 0]) / self._course.em
-        chinese = _chinese()[np.minimum(answers.classes[:, 0], len(_chinese()) - 1)]
+        possible = answers.scores > answers.scores[:, :1] - _NEAR
+        chinese = (_chinese()[np.minimum(answers.classes, len(_chinese()) - 1)] & possible).any(1)
         typical = _TALL
         path: list[tuple[int, int]] = []
         for model in (None, bigram):
@@ -253,7 +255,7 @@ class _Lattice:
         Args:
             lengths: Of the candidates, (n,).
             typical: Length of an ordinary character of this line.
-            chinese: Whether each is read as a Chinese character, (n,).
+            chinese: Whether each may be a Chinese character, (n,).
         """
         starts, stops = self.candidates.T
         blanks = np.concatenate([[0, 0], np.cumsum(np.clip(self._gaps[1:-1], 0, None))])

@@ -183,6 +183,28 @@ def test_a_character_of_several_parts_is_read_down_a_vertical_line():
     assert text_of(segments) == text_of(read(turned)) == "口川口川"
 
 
+def test_two_strokes_down_a_column_are_one_character_and_not_two_dashes():
+    def counts_strokes(crops):
+        logits = np.zeros((len(crops), len(charset.CHARACTERS)), np.float32)
+        for crop, row in zip(crops, logits, strict=True):
+            ink = (crop < 128).astype(np.uint8)
+            strokes, wide = cv2.connectedComponents(ink)[0] - 1, np.ptp(np.flatnonzero(ink.any(0)))
+            high = np.ptp(np.flatnonzero(ink.any(1)))
+            if strokes == 1 and high < wide / 2:
+                row[charset.encode("—一")] = 12.4, 12.0  # A dash would be as likely.
+            elif strokes < 3:
+                row[charset.encode("口" if strokes == 1 else "二")] = 15
+        return logits
+
+    two = np.full((EM, EM), 255, np.uint8)
+    for row in (6, 48):
+        two[row : row + 4, 5:55] = 0
+    image = np.full((5 * EM, 80), 255, np.uint8)
+    for place in range(4):
+        image[20 + 66 * place : 20 + 66 * place + EM, 10 : 10 + EM] = two if place % 2 else draw("口")
+    assert text_of(read_lines([Strip(image, "vertical")], counts_strokes, SIZE)[0]) == "口二口二"
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (60, 3), (48, 400), (90, 2000)])
 def test_a_strip_without_ink_has_no_characters(shape):
     def none_expected(crops):
