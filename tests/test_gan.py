@@ -76,6 +76,22 @@ def test_dcgan_has_the_maps_of_the_paper() -> None:
     )
 
 
+def test_dcgan_is_told_which_of_few_characters_is_meant() -> None:
+    generator = dcgan.dcgan(16, latent=4, width=4, classes=3)
+    adversary = dcgan.Dcgan(generator, width=4)
+    assert adversary.discriminator.get_layer("labels").input_dim == 3
+    noise, labels = np.zeros((3, 4), np.float32), np.arange(3, dtype=np.int32)
+    drawn = np.asarray(generator({"noise": noise, "label": labels})["image"])
+    assert np.ptp(drawn, axis=0).max() > 0  # The same noise, other characters.
+    batch = {"image": keras.ops.zeros((3, 16, 16, 1)), "label": keras.ops.convert_to_tensor(labels)}
+    judged = np.asarray(adversary.judge(batch["image"], batch))
+    assert len(np.unique(judged)) == 3
+    adversary.compile(keras.optimizers.Adam(0.01), keras.optimizers.Adam(0.01))
+    before = adversary.discriminator.get_layer("labels").get_weights()[0]
+    assert np.isfinite(float(adversary.train_step(batch)["loss"]))
+    assert (adversary.discriminator.get_layer("labels").get_weights()[0] != before).any(1).all()
+
+
 def test_dcgan_follows_the_guidelines() -> None:
     generator, judge = dcgan.dcgan(32, width=8), dcgan.discriminator(32, width=8)
     for model in (generator, judge):

@@ -31,6 +31,9 @@ ADVERSARIES = {
 OF_WRITERS = frozenset({"cgan", "pix2pix"})
 """Generators that know their writers by number."""
 
+OF_CHARACTERS = frozenset({"dcgan"})
+"""Generators that know few characters by number."""
+
 _SIZE = 64
 _ROWS, _COLUMNS = 8, 16  # Of the sheet.
 _FEWEST = 200  # Pictures that the distances need.
@@ -64,6 +67,8 @@ class GenerationTask:
         everything = Pens.of(writers, size, printed)
         self.characters, held_out = self._split(writers, everything)
         self.train = everything.only(np.isin(everything.labels, self.characters))
+        self._places = np.zeros(len(charset.CHARACTERS), np.int32)
+        self._places[self.characters] = np.arange(len(self.characters))
         if recipe.moved:
             if self._adversary.NEEDS:
                 raise ValueError(f"`moved` is for models from noise alone. Received: {recipe.model}.")
@@ -71,12 +76,11 @@ class GenerationTask:
         self.held_out = everything.only(np.isin(everything.labels, held_out))
         self._check()
         conditioned = {"writers": len(everything.names)} if "writer" in self._adversary.NEEDS else {}
+        known = dict(conditioned) if recipe.model in OF_WRITERS else {}
+        if recipe.model in OF_CHARACTERS:
+            known["classes"] = len(self.characters) if recipe.characters else 0
         generator = (
-            zoo.load(recipe.start)
-            if recipe.start
-            else zoo.create(
-                recipe.model, **recipe.sizes, **(conditioned if recipe.model in OF_WRITERS else {})
-            )
+            zoo.load(recipe.start) if recipe.start else zoo.create(recipe.model, **recipe.sizes, **known)
         )
         # What a run starts from is grown.
         growth = 0 if recipe.start else recipe.growth * recipe.batch_size
@@ -90,7 +94,7 @@ class GenerationTask:
             minlength=len(charset.CHARACTERS),
         )
         if self.recipe.characters:
-            asked = charset.encode(self.recipe.characters)
+            asked = list(dict.fromkeys(charset.encode(self.recipe.characters)))
             lacking = [label for label in asked if not held[label]]
             if lacking:
                 raise ValueError(f"`characters`: no hand and no font holds {charset.decode(lacking)}.")
@@ -139,6 +143,8 @@ class GenerationTask:
     def _shown(self, pens: Pens, chosen: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Pictures with their conditions; samples come from what trains, never from what measures."""
         shown = {"image": pens.images[chosen][..., None]}
+        if self.recipe.characters:
+            shown["label"] = self._places[pens.labels[chosen]]
         needs = self._adversary.NEEDS
         if pens.printed is not None and "glyph" in needs:
             shown["glyph"] = drawing.laid_over(pens.printed[pens.labels[chosen]], pens.images[chosen])[
@@ -246,7 +252,8 @@ class GenerationTask:
         pens, chosen, conditions = self._asked
         found = metrics.features_of(self._seer, drawn)
         read = metrics.read(self._recogniser, drawn)
-        if "glyph" in conditions:
+        asked = {"glyph", "label"} & set(model.generator.input)
+        if asked:
             labels = pens.labels[chosen]
             agreed = read == labels
         else:  # Nobody asked for a certain character: any that trains will do, and it is what it is read as.
@@ -259,7 +266,7 @@ class GenerationTask:
             / metrics.diversity(self._real, pens.labels[chosen]),
             "copy_rate": metrics.copy_rate(found, *self._trained_on),
         }
-        if "glyph" not in conditions:
+        if not asked:
             figures["evenness"] = metrics.evenness(read[agreed], len(self.characters))
         if "writer" in conditions:
             writers = pens.writers[chosen]

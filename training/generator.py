@@ -134,7 +134,11 @@ def sheet(name: str | Path, data: Path | None, glyph_font: Path, seed: int = 0) 
     count = _COLUMNS * _ROWS
     model = zoo.load(name)
     if "glyph" not in model.input:
-        return pictures.contact_sheet(drawing.draw(model, {}, count, seed), _COLUMNS)
+        conditions = {}
+        if "label" in model.input:
+            classes = model.get_layer("labels").input_dim
+            conditions["label"] = np.arange(count, dtype=np.int32) * classes // count
+        return pictures.contact_sheet(drawing.draw(model, conditions, count, seed), _COLUMNS)
     hands = [] if data is None else sources.read_hands(data / "hands" / "dev")
     generator = Generator.load(name, glyph_font, hands)
     described = generator.described

@@ -3,14 +3,15 @@
 The guidelines of the paper: strided convolutions instead of pooling, in the generator transposed ones; batch
 normalisation everywhere but at the picture; no dense hidden layers; ReLU in the generator, LeakyReLU with
 slope 0.2 in the discriminator; weights from N(0, 0.02). The paper trains with Adam at 0.0002 with beta1 0.5,
-128 pictures at a time.
+128 pictures at a time. Where there are few characters, both networks may be told which one is meant.
 
-Reference:
+References:
     Radford et al. 2016, https://arxiv.org/abs/1511.06434
+    Mirza and Osindero 2014, networks that are told the class, https://arxiv.org/abs/1411.1784
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 from keras import layers
@@ -21,7 +22,7 @@ from zoo import layers as blocks
 Norm = Literal["batch", "layer", "none"]
 
 
-def dcgan(size: int = 64, latent: int = 100, width: int = 128) -> keras.Model:
+def dcgan(size: int = 64, latent: int = 100, width: int = 128, classes: int = 0) -> keras.Model:
     """Draws pictures from noise.
 
     Args:
@@ -29,19 +30,26 @@ def dcgan(size: int = 64, latent: int = 100, width: int = 128) -> keras.Model:
         latent: Numbers of the noise.
         width: Channels of the last map before the picture; each map before it has half the side and twice
             the channels, down to 4 by 4.
+        classes: Number of characters of which it draws the one that it is asked for; 0, as in the paper, draws any.
 
     Returns:
-        A model from `noise`, float32 (N, latent), to `{"image": float32 (N, size, size, 1)}`.
+        A model from `noise`, float32 (N, latent), and with `classes` from `label`, int32 (N,), 0 ... classes - 1, to
+        `{"image": float32 (N, size, size, 1)}`.
 
     Raises:
         ValueError: `size` is not 4 times a power of 2.
     """
     halvings = blocks.halvings(size)
-    noise = keras.Input((latent,), name="noise")
+    inputs = {"noise": keras.Input((latent,), name="noise")}
+    x = inputs["noise"]
+    if classes:
+        inputs["label"] = keras.Input((), dtype="int32", name="label")
+        named = layers.Embedding(classes, latent, embeddings_initializer=_normal(0.0, 1.0), name="labels")
+        x = layers.Concatenate(name="asked")([x, named(inputs["label"])])
     channels = width * 2 ** (halvings - 1)
-    x = layers.Dense(16 * channels, use_bias=False, kernel_initializer=_normal(), name="project")(noise)
+    x = layers.Dense(16 * channels, use_bias=False, kernel_initializer=_normal(), name="project")(x)
     x = layers.Reshape((4, 4, channels), name="map")(x)
-    return keras.Model({"noise": noise}, blocks.drawn(decoder(x, halvings, width)), name="dcgan")
+    return keras.Model(inputs, blocks.drawn(decoder(x, halvings, width)), name="dcgan")
 
 
 def decoder(
@@ -67,7 +75,7 @@ def decoder(
     return layers.Activation("tanh", name="tanh")(x)
 
 
-def discriminator(size: int = 64, width: int = 128, norm: Norm = "batch") -> keras.Model:
+def discriminator(size: int = 64, width: int = 128, norm: Norm = "batch", classes: int = 0) -> keras.Model:
     """Tells real pictures from drawn ones, or as a critic says how real they are.
 
     Args:
@@ -75,17 +83,24 @@ def discriminator(size: int = 64, width: int = 128, norm: Norm = "batch") -> ker
         width: Channels of the first map; each map after it has half the side and twice the channels, down
             to 4 by 4.
         norm: What normalises all maps but the first: the batch, or each picture by itself ("layer").
+        classes: Number of characters; with 0 it is not told which one a picture should show.
 
     Returns:
-        A model from `image`, float32 (N, size, size, 1) in 0 ... 255, to a logit or score, float32 (N, 1).
+        A model from `image`, float32 (N, size, size, 1) in 0 ... 255, and with `classes` from `label`, int32 (N,), to a
+        logit or score, float32 (N, 1).
 
     Raises:
         ValueError: `size` is not 4 times a power of 2.
     """
     image, x = blocks.judged(size)
-    x = layers.Flatten(name="features")(encoder(x, blocks.halvings(size), width, norm))
-    x = layers.Dense(1, kernel_initializer=_normal(), name="real")(x)
-    return keras.Model(image, x, name="discriminator")
+    features = layers.Flatten(name="features")(encoder(x, blocks.halvings(size), width, norm))
+    real = layers.Dense(1, kernel_initializer=_normal(), name="real")(features)
+    if not classes:
+        return keras.Model(image, real, name="discriminator")
+    label = keras.Input((), dtype="int32", name="label")
+    named = layers.Embedding(classes, features.shape[-1], embeddings_initializer=_normal(), name="labels")
+    score = layers.Add(name="score")([real, layers.Dot(1, name="of_label")([features, named(label)])])
+    return keras.Model({"image": image, "label": label}, score, name="discriminator")
 
 
 def encoder(x: keras.KerasTensor, halvings: int, width: int, norm: Norm = "batch") -> keras.KerasTensor:
@@ -110,12 +125,18 @@ class Dcgan(gan.Gan):
     """The game of `zoo.gan` with the discriminator of DCGAN.
 
     Args:
-        generator: From noise to a picture.
+        generator: From noise, and the character that is asked for, to a picture.
         width: Channels of the discriminator's first map.
     """
 
     def __init__(self, generator: keras.Model, width: int = 128) -> None:
-        super().__init__(generator, discriminator(generator.output["image"].shape[1], width))
+        classes = generator.get_layer("labels").input_dim if "label" in generator.input else 0
+        super().__init__(generator, discriminator(generator.output["image"].shape[1], width, classes=classes))
+
+    def judge(self, image: Any, batch: gan.Batch) -> Any:
+        if "label" not in self.generator.input:
+            return super().judge(image, batch)
+        return self.discriminator({"image": image, "label": batch["label"]}, training=True)
 
 
 def _doubled(x: keras.KerasTensor, width: int, name: str, use_bias: bool) -> keras.KerasTensor:
@@ -124,5 +145,5 @@ def _doubled(x: keras.KerasTensor, width: int, name: str, use_bias: bool) -> ker
     )(x)
 
 
-def _normal(mean: float = 0.0) -> keras.initializers.Initializer:
-    return keras.initializers.RandomNormal(mean, 0.02)
+def _normal(mean: float = 0.0, deviation: float = 0.02) -> keras.initializers.Initializer:
+    return keras.initializers.RandomNormal(mean, deviation)

@@ -82,7 +82,8 @@ class Adversarial(keras.Model):
 
     Attributes:
         NEEDS: What a batch holds besides `image`: "glyph", the printed characters of the pictures; "printed",
-            any printed characters; "writer", the numbers of the writers; "samples", other characters of them.
+            any printed characters; "writer", the numbers of the writers; "samples", other characters of them. A
+            generator of few characters may take "label" besides, their numbers.
 
     Raises:
         ValueError: The backend of Keras is not TensorFlow, whose gradients a step takes by hand.
@@ -203,14 +204,16 @@ class Gan(Adversarial):
         size = generator.output["image"].shape[1]
         super().__init__(generator, judge or discriminator(size))
 
+    def judge(self, image: Any, batch: Batch) -> Any:
+        """The logits of pictures under the conditions of a batch: (N, 1)."""
+        return self.discriminator(image, training=True)
+
     def discriminator_loss(self, real: Any, batch: Batch) -> Any:
         drawn = ops.stop_gradient(self.draw(batch))
-        return surprise(self.discriminator(real, training=True), 1.0) + surprise(
-            self.discriminator(drawn, training=True), 0.0
-        )
+        return surprise(self.judge(real, batch), 1.0) + surprise(self.judge(drawn, batch), 0.0)
 
     def generator_loss(self, batch: Batch) -> dict[str, Any]:
-        return {"adversarial": surprise(self.discriminator(self.draw(batch), training=True), 1.0)}
+        return {"adversarial": surprise(self.judge(self.draw(batch), batch), 1.0)}
 
 
 def surprise(logits: Any, expected: float) -> Any:
