@@ -1,9 +1,10 @@
 """CGAN: draws a given character in the hand of a given writer.
 
 A class id for each character would need samples of each. Here the printed glyph stands for the character: a
-network makes maps of it, so that characters without a real sample can be written too; the finer ones join the
-decoder as in a U-Net, because nothing but the discriminator says where strokes belong. The discriminator
-compares its features with those of the glyph and of the writer by inner products.
+network makes maps of it, so that characters without a real sample can be written too. The finer maps join the
+decoder as in a U-Net, because nothing but the discriminator says where strokes belong; writer and noise scale and
+shift them there, or all hands would look like print. The discriminator compares its features with those of the
+glyph and of the writer by inner products.
 
 References:
     Mirza and Osindero 2014, conditional GANs, https://arxiv.org/abs/1411.1784
@@ -59,7 +60,8 @@ def cgan(writers: int, size: int = 64, latent: int = 32, width: int = 32, style:
     )
     x = layers.Conv2D(width * 2**doublings, 3, padding="same", use_bias=False, name="mix")(x)
     inputs = {"noise": noise, "glyph": glyph, "writer": writer}
-    x = dcgan.decoder(x, doublings, width, maps[-2::-1])
+    written = [blocks.in_hand(one, hand, f"skip{number}") for number, one in enumerate(maps[-2::-1])]
+    x = dcgan.decoder(x, doublings, width, written)
     return keras.Model(inputs, blocks.drawn(x), name="cgan")
 
 

@@ -44,7 +44,8 @@ def dcgan(size: int = 64, latent: int = 100, width: int = 128, classes: int = 0)
     x = inputs["noise"]
     if classes:
         inputs["label"] = keras.Input((), dtype="int32", name="label")
-        named = layers.Embedding(classes, latent, embeddings_initializer=_normal(0.0, 1.0), name="labels")
+        # As few numbers as there are characters: more of them drown the noise, and each is drawn always the same.
+        named = layers.Embedding(classes, classes, embeddings_initializer="identity", name="labels")
         x = layers.Concatenate(name="asked")([x, named(inputs["label"])])
     channels = width * 2 ** (halvings - 1)
     x = layers.Dense(16 * channels, use_bias=False, kernel_initializer=_normal(), name="project")(x)
@@ -98,7 +99,7 @@ def discriminator(size: int = 64, width: int = 128, norm: Norm = "batch", classe
     if not classes:
         return keras.Model(image, real, name="discriminator")
     label = keras.Input((), dtype="int32", name="label")
-    named = layers.Embedding(classes, features.shape[-1], embeddings_initializer=_normal(), name="labels")
+    named = layers.Embedding(classes, features.shape[-1], embeddings_initializer="zeros", name="labels")
     score = layers.Add(name="score")([real, layers.Dot(1, name="of_label")([features, named(label)])])
     return keras.Model({"image": image, "label": label}, score, name="discriminator")
 
@@ -145,5 +146,5 @@ def _doubled(x: keras.KerasTensor, width: int, name: str, use_bias: bool) -> ker
     )(x)
 
 
-def _normal(mean: float = 0.0, deviation: float = 0.02) -> keras.initializers.Initializer:
-    return keras.initializers.RandomNormal(mean, deviation)
+def _normal(mean: float = 0.0) -> keras.initializers.Initializer:
+    return keras.initializers.RandomNormal(mean, 0.02)

@@ -7,7 +7,6 @@ it has never seen.
 
 References:
     Liu et al. 2019, FUNIT, https://arxiv.org/abs/1905.01723
-    de Vries et al. 2017, conditional batch normalisation, https://arxiv.org/abs/1707.00683
     Park et al. 2021, few-shot fonts, https://arxiv.org/abs/2009.11042
 """
 
@@ -49,14 +48,14 @@ def fewshot(size: int = 64, width: int = 32, style: int = 128) -> keras.Model:
         x = layers.LeakyReLU(0.2, name=f"down{number}_relu")(x)
         maps.append(x)
     x = maps.pop()
-    x = _in_hand(x, hand, "bottleneck")
+    x = blocks.in_hand(x, hand, "bottleneck")
     for number, skipped in enumerate(maps[::-1]):
         name = f"up{number}"
         x = layers.Conv2DTranspose(skipped.shape[-1], 4, 2, "same", use_bias=False, name=name)(x)
         # What the glyph gives away of its own shape is written by hand too, before it joins.
-        x = layers.Concatenate(name=f"{name}_joined")([x, _in_hand(skipped, hand, f"skip{number}")])
+        x = layers.Concatenate(name=f"{name}_joined")([x, blocks.in_hand(skipped, hand, f"skip{number}")])
         x = layers.Conv2D(skipped.shape[-1], 3, padding="same", use_bias=False, name=f"{name}_mix")(x)
-        x = _in_hand(x, hand, name)
+        x = blocks.in_hand(x, hand, name)
     x = layers.Conv2DTranspose(1, 4, 2, "same", activation="tanh", name="last")(x)
     return keras.Model({"glyph": glyph, "samples": shown}, blocks.drawn(x), name="fewshot")
 
@@ -78,22 +77,6 @@ def _hand(size: int, width: int, style: int) -> keras.Model:
     # A bold pen must not scale the maps without limit.
     x = layers.BatchNormalization(name="style_norm")(x)
     return keras.Model(shown, layers.ReLU(name="style_relu")(x), name="hand")
-
-
-def _in_hand(x: keras.KerasTensor, hand: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """Conditional batch normalisation: the hand says mean and scale of each channel.
-
-    Not adaptive instance normalisation, as in FUNIT: LiteRT aborts on its roots of integer variances.
-    """
-    channels = x.shape[-1]
-    x = layers.BatchNormalization(center=False, scale=False, name=f"{name}_norm")(x)
-    scale, shift = (
-        layers.Reshape((1, 1, channels), name=f"{name}_{part}_map")(
-            layers.Dense(channels, bias_initializer=bias, name=f"{name}_{part}")(hand)
-        )
-        for part, bias in (("scale", "ones"), ("shift", "zeros"))
-    )
-    return layers.ReLU(name=f"{name}_relu")(x * scale + shift)
 
 
 class FewShot(cgan.Cgan):

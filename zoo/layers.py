@@ -41,6 +41,25 @@ def judged(size: int, channels: int = 1) -> tuple[keras.KerasTensor, keras.Keras
     return image, layers.Rescaling(1 / 127.5, offset=-1.0, name="judged")(image)
 
 
+def in_hand(x: keras.KerasTensor, hand: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    """Conditional batch normalisation and ReLU: what describes a hand, (N, style), says mean and scale of each channel.
+
+    Not adaptive instance normalisation: LiteRT aborts on its roots of integer variances.
+
+    Reference:
+        de Vries et al. 2017, https://arxiv.org/abs/1707.00683
+    """
+    channels = x.shape[-1]
+    x = layers.BatchNormalization(center=False, scale=False, name=f"{name}_norm")(x)
+    scale, shift = (
+        layers.Reshape((1, 1, channels), name=f"{name}_{part}_map")(
+            layers.Dense(channels, bias_initializer=bias, name=f"{name}_{part}")(hand)
+        )
+        for part, bias in (("scale", "ones"), ("shift", "zeros"))
+    )
+    return layers.ReLU(name=f"{name}_relu")(x * scale + shift)
+
+
 def halvings(size: int) -> int:
     """How often the side of a picture halves until 4 is left.
 
