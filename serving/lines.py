@@ -8,14 +8,13 @@ import numpy as np
 
 from serving import segmentation
 from zoo import ctc, geometry, paper
-from zoo.manuscript import Direction
+from zoo.manuscript import INK, Direction
 
 THICKNESS = 72
 """Of a straightened line in pixels: a character is about as large as in the cells that the recogniser learnt."""
 
 _MARGIN = 0.1  # Around a line, in shares of its thickness: strokes reach beyond the box that is found.
 _PATCH = 12  # Side in pixels of what tells the grain of the paper: small enough to fit between characters.
-_INK = 128  # A flattened page has paper at about 255 and ink towards 0.
 _SPECK = 1 / 500  # Ink that is smaller than this share of the largest stroke does not tell where a line is.
 
 
@@ -45,7 +44,7 @@ def only_line(flat: np.ndarray) -> tuple[np.ndarray, Direction] | None:
         The corners, float32 (4, 2), clockwise from the top left, and "vertical" where the ink is higher than
         wide; None where there is no ink.
     """
-    count, _, figures, _ = cv2.connectedComponentsWithStats((flat < _INK).astype(np.uint8), connectivity=8)
+    count, _, figures, _ = cv2.connectedComponentsWithStats((flat < INK).astype(np.uint8), connectivity=8)
     if count == 1:
         return None
     areas = figures[1:, cv2.CC_STAT_AREA]

@@ -41,7 +41,6 @@ _INSIDE = 32  # Side in pixels of what tells the grain of the paper: cells witho
 # What was found as a line may be a part of one character from this thickness on, in shares of all that was found or
 # of all ink.
 _THICK = 0.45
-_INK = 128  # `manuscript.flatten` brings paper to about 255 and ink towards 0.
 
 
 class LayoutError(ValueError):
@@ -494,7 +493,7 @@ def text_detection(image: Source, form: str = "quad") -> list[list[tuple[float, 
         cells = grid.cells.reshape(-1, 4, 2)
         inner = geometry.rectify(manuscript.flatten(pixels), cells, 24, margin=-0.15)
         # Two of 576 pixels may be dust.
-        filled = ((inner < _INK).sum((1, 2)) > 2).reshape(grid.rows, grid.columns)
+        filled = ((inner < manuscript.INK).sum((1, 2)) > 2).reshape(grid.rows, grid.columns)
         direction = grid.direction or manuscript.guess_direction(grid, filled)
         quads = [grid.cells[place] for place in manuscript.reading_order(grid, direction)]
     else:

@@ -3,11 +3,12 @@
 import cv2
 import numpy as np
 
+from zoo.manuscript import INK
+
 _WORK = 640  # Longer side while the ink is looked for; the network sees 64 pixels.
 _LIGHT = 96  # Longer side while the light is measured.
 _STROKE = 0.4  # Strokes wider than this share of the picture's shorter side are taken for paper.
 _FAINTEST = 36  # Darkness below that of paper, 255, from which on the darkest spots are ink.
-_INK = 128
 _FILL = 0.8  # A single character fills this much of the crop, as in training.
 _SMALL = 0.75  # Ink below this share of its picture may be a punctuation mark.
 _MARK = 0.28  # A mark takes up about this much of its cell.
@@ -74,7 +75,7 @@ def _ink_box(flat: np.ndarray) -> tuple[int, int, int, int] | None:
 
     Specks, which have less than 1/500 of the ink of the largest stroke, do not count.
     """
-    count, _, figures, _ = cv2.connectedComponentsWithStats((flat < _INK).astype(np.uint8), connectivity=8)
+    count, _, figures, _ = cv2.connectedComponentsWithStats((flat < INK).astype(np.uint8), connectivity=8)
     if count == 1:
         return None
     figures = figures[1:]

@@ -14,10 +14,9 @@ from serving import lines, segmentation
 from serving.line_reader import LineReader, Seen
 from serving.lines import Written
 from zoo import ctc, strips
-from zoo.manuscript import Direction
+from zoo.manuscript import INK, Direction
 
 _MARGIN = 0.05  # Around a line, in shares of its thickness; in training it was as much on average.
-_INK = 128  # A flattened page has paper at about 255 and ink towards 0.
 
 
 def read(
@@ -73,7 +72,7 @@ class _Row:
         """The corners of the ink of a character on the page, float32 (4, 2); of its room where there is none."""
         left = min(int(seen.start), self.strip.shape[1] - 1)
         right = max(left + 1, round(seen.stop))
-        rows, columns = np.nonzero(self.strip[:, left:right] < _INK)
+        rows, columns = np.nonzero(self.strip[:, left:right] < INK)
         top, bottom = 0, len(self.strip)
         if len(rows):
             top, bottom = int(rows.min()), int(rows.max()) + 1

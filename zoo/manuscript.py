@@ -19,6 +19,9 @@ _SLANT = 0.26  # Lines up to 15 degrees off the page's own direction belong to i
 
 Direction = Literal["vertical", "horizontal"]
 
+INK = 128
+"""What is darker than this on a page that `flatten` made is ink."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
