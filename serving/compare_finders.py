@@ -4,14 +4,14 @@ import argparse
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from serving import benchmark, evaluate, finder, reading_tables, runtime
+from serving import benchmark, finder, reading_tables, runtime
 from training import fit, labelled_pages
 from training.matching import Counts, count
 from zoo import contours
@@ -20,69 +20,64 @@ Finder = Callable[[np.ndarray], np.ndarray]
 """From a page, uint8 (H, W, 3) RGB, to the corners of its lines, float32 (n, 4, 2)."""
 
 
-def finders(craft: Path | None = None, threads: int | None = None) -> dict[str, Finder]:
+def finders(craft: Path | None = None) -> dict[str, Finder]:
     """What finds lines, by name.
 
     Args:
         craft: Folder of a preset of a CRAFT, as `hanzoo preset` makes it; None leaves it out.
-        threads: How many threads compute; None takes all.
 
     Raises:
         serving.runtime.ModelError: A preset is missing or damaged.
     """
     found: dict[str, Finder] = {
         "contours": contours.lines,
-        finder.MODEL: _network(finder.MODEL, finder.of_dbnet, threads),
+        finder.MODEL: _network(finder.MODEL, finder.of_dbnet),
     }
     if craft is not None:
-        found[craft.name] = _network(craft, finder.of_craft, threads)
+        found[craft.name] = _network(craft, finder.of_craft)
     return found
 
 
-def _network(model: str | Path, lines_of: finder.LinesOf, threads: int | None) -> Finder:
+def _network(model: str | Path, lines_of: finder.LinesOf) -> Finder:
     preset = runtime.preset(model)
     height, width = preset.result["recipe"]["size"]
-    lines = finder.LineFinder(preset.session(threads), (height, width), lines_of)
+    lines = finder.LineFinder(preset.session(), (height, width), lines_of)
     return lambda image: lines(image)[0]
 
 
-def measure(folder: Path, found_by: dict[str, Finder], drawn: Path | None = None) -> dict[str, Any]:
+def measure(
+    pages: Sequence[labelled_pages.LabelledPage], found_by: dict[str, Finder], drawn: Path | None = None
+) -> dict[str, Any]:
     """How well each finder finds the lines of labelled pages, and how long a page takes.
 
     Args:
-        folder: Pages with `manifest.tsv` and `truth.json`, see `training.labelled_pages`.
+        pages: The pages.
         found_by: The finders by name.
         drawn: Folder for `NAME_PICTURE.jpg`, each page with the lines that a finder finds on it; None for none.
 
     Returns:
         `machine` and `finders`: under the name of each `lines`, with the counts of all pages and of each level
         (matched, found and true lines), and `seconds`, the median of the pages.
-
-    Raises:
-        ValueError: The folder holds no such pages.
     """
-    names = sorted(evaluate.read_labelled(folder), key=lambda page: page.path.name)
-    pages = labelled_pages.read(folder)
     results = {}
     for name, find in found_by.items():
         counts: dict[str, Counts] = defaultdict(Counts)
         seconds = []
-        for labelled, page in zip(names, pages, strict=True):
+        for page in pages:
             start = time.perf_counter()
             quads = find(page.image)
             seconds.append(time.perf_counter() - start)
             own = count(quads, [line.quad for line in page.lines], list(page.ignore))
-            for group in ("all", labelled.groups.get("level")):
-                if group is not None:
-                    counts[group] += own
+            for group in filter(None, ("all", page.level)):
+                counts[group] += own
             if drawn is not None:
                 shown = cv2.cvtColor(page.image, cv2.COLOR_RGB2BGR)
                 cv2.polylines(
                     shown, [np.rint(quad).astype(np.int32) for quad in quads], True, (30, 30, 220), 3
                 )
                 drawn.mkdir(parents=True, exist_ok=True)
-                cv2.imwrite(str(drawn / f"{name}_{labelled.path.stem}.jpg"), shown)
-        lines = {group: one._asdict() for group, one in sorted(counts.items())}
+                cv2.imwrite(str(drawn / f"{name}_{Path(page.name).stem}.jpg"), shown)
+        lines = {group: one._asdict() for group, one in counts.items()}
         results[name] = {"lines": lines, "seconds": statistics.median(seconds)}
     return {"machine": benchmark.machine(), "finders": results}
 
@@ -106,7 +101,7 @@ def table(result: dict[str, Any]) -> str:
 def main() -> None:
     """Prints the table; writes the figures, and the pages with what was found, to files."""
     parser = argparse.ArgumentParser(prog="python -m serving.compare_finders", description=__doc__)
-    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="pages with truth.json")
     parser.add_argument("--craft", type=Path, metavar="FOLDER", help="preset of a CRAFT, of `hanzoo preset`")
     parser.add_argument(
         "--drawn", type=Path, metavar="FOLDER", help="write the pages with the found lines here"
@@ -114,10 +109,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=Path("results/finders/result.json"))
     options = parser.parse_args()
     try:
-        result = measure(options.folder, finders(options.craft), options.drawn)
-    except ValueError as error:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        result = measure(labelled_pages.read(options.folder), finders(options.craft), options.drawn)
+        fit.write_json(options.json, result)
+    except (ValueError, OSError) as error:
         parser.exit(1, f"hanzoo: {error}\n")
-    fit.write_json(options.json, result)
     print(table(result))
 
 

@@ -73,7 +73,9 @@ def unseen(task: Task) -> dict[str, np.ndarray]:
 
 
 def made_up(model: keras.Model, count: int = 64, seed: int = 0) -> dict[str, np.ndarray]:
-    """Inputs for a model whose data are not at hand: random strokes on white, normal noise, the first writers."""
+    """Inputs for a model whose data are not at hand: random strokes on white, normal noise, the first writers
+    or characters.
+    """
     rng = np.random.default_rng(seed)
     return {tensor.name: _made_up(tensor, count, rng) for tensor in keras.tree.flatten(model.input)}
 

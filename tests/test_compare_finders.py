@@ -6,18 +6,17 @@ import numpy as np
 import pytest
 
 from serving import compare_finders, finder
+from training import labelled_pages
 
 TRUE = np.array([[20, 20], [180, 20], [180, 50], [20, 50]], np.float32)
 
 
 def _folder(folder: Path) -> Path:
-    truth, rows = {}, []
+    truth = {}
     for name, level in (("b.png", "phone"), ("a.png", "scan")):
         cv2.imwrite(str(folder / name), np.full((100, 200, 3), 255, np.uint8))
         truth[name] = {"level": level, "lines": [{"quad": TRUE.tolist(), "text": "天地"}]}
-        rows.append(f"{name}\t天地\n")
     (folder / "truth.json").write_text(json.dumps(truth), encoding="utf-8")
-    (folder / "manifest.tsv").write_text("".join(rows), encoding="utf-8")
     return folder
 
 
@@ -29,7 +28,9 @@ def test_lines_that_overlap_by_half_count(tmp_path: Path) -> None:
         return TRUE[None] + 3 if len(seen) == 1 else TRUE[None] + 25
 
     result = compare_finders.measure(
-        _folder(tmp_path), {"late": late, "blind": lambda image: np.zeros((0, 4, 2))}, tmp_path / "drawn"
+        labelled_pages.read(_folder(tmp_path)),
+        {"late": late, "blind": lambda image: np.zeros((0, 4, 2))},
+        tmp_path / "drawn",
     )
     late_lines, blind_lines = (result["finders"][name]["lines"] for name in ("late", "blind"))
     assert seen == [(100, 200, 3)] * 2
@@ -40,7 +41,22 @@ def test_lines_that_overlap_by_half_count(tmp_path: Path) -> None:
     drawn = cv2.imread(str(tmp_path / "drawn" / "late_a.jpg"))
     assert np.ptp(drawn) > 100
     table = compare_finders.table(json.loads(json.dumps(result)))
-    assert "| late   |       0.500 |         0.000 |        1.000 |     0.500 |  0.500 |" in table
+    assert "| late   |       0.500 |        1.000 |         0.000 |     0.500 |  0.500 |" in table
+
+
+def test_the_figures_are_written_where_no_folder_is_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(compare_finders, "finders", lambda craft: {"sure": lambda image: TRUE[None]})
+    target = tmp_path / "new" / "result.json"
+    monkeypatch.setattr("sys.argv", ["compare_finders", str(_folder(tmp_path)), "--json", str(target)])
+    compare_finders.main()
+    assert json.loads(target.read_text())["finders"]["sure"]["lines"]["all"]["matched"] == 2
+    assert "sure" in capsys.readouterr().out
+    (tmp_path / "truth.json").unlink()
+    with pytest.raises(SystemExit):
+        compare_finders.main()
+    assert "does not tell where the lines of pages are" in capsys.readouterr().err
 
 
 def test_the_finders_are_the_baseline_and_the_networks(tmp_path: Path) -> None:

@@ -30,6 +30,12 @@ def test_characters_that_are_near_each_other_are_a_line(vertical: bool) -> None:
     assert all(max(geometry.iou(box, quad) for box in found) > 0.85 for quad in true)
 
 
+def test_a_line_at_the_edge_is_as_large_as_elsewhere() -> None:
+    image, (true,) = _page([(80, 80, 12)])
+    (found,) = contours.lines(image[80:, 80:])
+    assert geometry.iou(found, true - 80) > 0.85
+
+
 def test_rules_and_specks_are_no_lines() -> None:
     image, true = _page([(80, 80, 12)])
     cv2.line(image, (20, 300), (880, 300), 120, 2)

@@ -80,6 +80,22 @@ def test_writing_too_small_to_be_seen_at_once_is_found() -> None:
     assert found[..., 0].max() > 11_800
 
 
+def test_the_maps_of_a_craft_are_joined_from_tiles_too() -> None:
+    class Craft(Network):
+        def run(self, inputs: dict[str, np.ndarray]) -> dict[str, Any]:
+            found = super().run(inputs)["probability"]
+            return {"region": found, "affinity": np.zeros_like(found)}
+
+    image, true = page(1100, 1200, [(50, top, 1100, 36) for top in range(60, 1000, 80)])
+    network = Craft(least=6)
+    found, scores = LineFinder(network, (SIZE, SIZE), finder.of_craft)(image)
+    assert network.calls > 9
+    assert len(found) == len(true)
+    assert (scores > 0.9).all()
+    # The middles of the lines; how far a character reaches beyond its peak, CRAFT learns.
+    np.testing.assert_allclose(np.sort(found.mean(1)[:, 1]), np.sort(true.mean(1)[:, 1]), atol=3)
+
+
 def test_large_writing_is_reduced() -> None:
     image, true = page(320, 320, [(20, 100, 280, 120)])
     network = Network()

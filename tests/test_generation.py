@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import zoo
 from tests import made_hands, tiny
-from training import callbacks, drawing, fit, generation, sources
+from training import callbacks, drawing, fit, generation, generator, sources
 from training.recipe import GenerationRecipe
 from zoo import charset, dcgan
 
@@ -48,6 +48,7 @@ def _recipe(name: str, data: Path) -> GenerationRecipe:
         ema=0.5,
         drawn=200,
         growth=3,
+        characters="一二三" if name == "dcgan" else "",
     )
 
 
@@ -195,7 +196,27 @@ def test_too_few_pictures_are_named(data: Path) -> None:
 
 def test_characters_and_held_out_exclude_each_other(data: Path) -> None:
     with pytest.raises(ValueError, match="exclude each other"):
-        dataclasses.replace(_recipe("dcgan", data), characters="一二", held_out=3)
+        dataclasses.replace(_recipe("dcgan", data), held_out=3)
+
+
+def test_characters_are_two_or_more_and_for_models_from_noise(data: Path) -> None:
+    with pytest.raises(ValueError, match=r"must name two or more\. Received: '一一'"):
+        dataclasses.replace(_recipe("dcgan", data), characters="一一")
+    with pytest.raises(ValueError, match=r"from noise alone\. Received: cgan"):
+        dataclasses.replace(_recipe("cgan", data), characters="一二").task()
+
+
+def test_a_run_that_starts_from_another_draws_the_same_characters(data: Path, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(_recipe("dcgan", data), characters="一二二三", epochs=1, growth=0)
+    fit.fit(recipe, tmp_path)
+    assert json.loads((tmp_path / "result.json").read_text())["characters"] == "一二三"
+    started = dataclasses.replace(recipe, start=str(tmp_path))
+    assert started.task().batch(0)["label"].max() <= 2
+    for other in ("一三二", "一二三月", ""):
+        with pytest.raises(ValueError, match="draws 一二三: give the same --characters"):
+            dataclasses.replace(started, characters=other).task()
+    drawn = generator.sheet(tmp_path, None, data / "print.ttf")
+    assert np.ptp(drawn) > 0
 
 
 def test_a_model_from_noise_draws_the_characters_that_were_asked_for(data: Path) -> None:

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 from serving import report
+from training.recipe import from_json
 
 RUN = {
     "parameters": 2_500_000,
@@ -39,7 +40,7 @@ GATE = {
 
 def test_the_report_shows_generators_and_gates(tmp_path: Path) -> None:
     for folder, name, content in (
-        ("generators", "dcgan", RUN),
+        ("generators", "wgan", {**RUN, "validation": {**RUN["validation"], "evenness": 0.9}}),
         ("generators", "cgan", {**RUN, "characters": "", "held_out": "四五"}),
         ("gate", "cgan", GATE),
     ):
@@ -48,9 +49,17 @@ def test_the_report_shows_generators_and_gates(tmp_path: Path) -> None:
         file.write_text(json.dumps(content), encoding="utf-8")
     text = report.report(tmp_path / "presets", tmp_path / "results")
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line[:1] == "|"]
-    figures = ["0.123", "4.000", "0.950", "0.800", "0.060", "", "2.50", "1,200", "10"]
-    assert ["dcgan", "3 that trained", *figures] in rows
-    assert ["cgan", "2 held out", *figures] in rows
-    assert "docs/samples/dcgan.png" in text
+    first, last = ["0.123", "4.000", "0.950", "0.800"], ["0.060", "", "2.50", "1,200", "10"]
+    assert ["wgan", "3 that trained", *first, "0.900", *last] in rows
+    assert ["cgan", "2 held out", *first, "", *last] in rows
+    assert "docs/samples/wgan.png" in text
     assert "cgan: accepted. 100 characters, 900 samples" in text
     assert ["all", "0.500", "0.600", "0.610", "0.640", "+0.030", "+0.010 to +0.050"] in rows
+
+
+def test_the_recipes_of_published_models_can_be_read_again() -> None:
+    files = [*report.ROOT.glob("zoo/presets/*/result.json"), *report.ROOT.glob("results/generators/*.json")]
+    recipes = {path: json.loads(path.read_text(encoding="utf-8")).get("recipe") for path in files}
+    read = {path: from_json(content) for path, content in recipes.items() if content}
+    assert len(read) > 8
+    assert all(read[path].model == recipes[path]["model"] for path in read)

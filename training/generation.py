@@ -12,7 +12,7 @@ import zoo
 from training import drawing, metrics, pictures, sources
 from training.drawing import Pens
 from training.recipe import GenerationRecipe
-from zoo import charset, gan, kinds
+from zoo import charset, dcgan, gan, kinds
 
 ADVERSARIES = {
     "gan": "zoo.gan:Gan",
@@ -60,6 +60,8 @@ class GenerationTask:
         self._adversary: type[gan.Adversarial] = getattr(importlib.import_module(module), name)
         if self._adversary.NEEDS & {"glyph", "printed"} and recipe.glyph_font is None:
             raise ValueError(f"{recipe.model} starts from printed characters: give --glyph-font FILE.")
+        if recipe.characters and self._adversary.NEEDS:
+            raise ValueError(f"`characters` is for models from noise alone. Received: {recipe.model}.")
         writers = sources.read_hands(recipe.data / "hands" / "train", recipe.chinese_only)
         writers += [sources.read_font(font) for font in recipe.fonts]
         printed = None if recipe.glyph_font is None else sources.read_font(recipe.glyph_font)
@@ -67,6 +69,7 @@ class GenerationTask:
         everything = Pens.of(writers, size, printed)
         self.characters, held_out = self._split(writers, everything)
         self.train = everything.only(np.isin(everything.labels, self.characters))
+        self._few = charset.decode(self.characters) if recipe.characters else ""
         self._places = np.zeros(len(charset.CHARACTERS), np.int32)
         self._places[self.characters] = np.arange(len(self.characters))
         if recipe.moved:
@@ -78,10 +81,16 @@ class GenerationTask:
         conditioned = {"writers": len(everything.names)} if "writer" in self._adversary.NEEDS else {}
         known = dict(conditioned) if recipe.model in OF_WRITERS else {}
         if recipe.model in OF_CHARACTERS:
-            known["classes"] = len(self.characters) if recipe.characters else 0
+            known["classes"] = len(self._few)
         generator = (
             zoo.load(recipe.start) if recipe.start else zoo.create(recipe.model, **recipe.sizes, **known)
         )
+        if dcgan.classes_of(generator) and recipe.start:
+            known_by_number = zoo.describe(recipe.start).get("characters")
+            if known_by_number != self._few:
+                raise ValueError(
+                    f"{recipe.start} draws {known_by_number}: give the same --characters. Received: {self._few!r}."
+                )
         # What a run starts from is grown.
         growth = 0 if recipe.start else recipe.growth * recipe.batch_size
         growing = {"growth": growth} if recipe.model == "progan" else {}
@@ -143,7 +152,7 @@ class GenerationTask:
     def _shown(self, pens: Pens, chosen: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Pictures with their conditions; samples come from what trains, never from what measures."""
         shown = {"image": pens.images[chosen][..., None]}
-        if self.recipe.characters:
+        if dcgan.classes_of(self.model.generator):
             shown["label"] = self._places[pens.labels[chosen]]
         needs = self._adversary.NEEDS
         if pens.printed is not None and "glyph" in needs:
@@ -266,7 +275,7 @@ class GenerationTask:
             / metrics.diversity(self._real, pens.labels[chosen]),
             "copy_rate": metrics.copy_rate(found, *self._trained_on),
         }
-        if not asked:
+        if self._few and not asked:
             figures["evenness"] = metrics.evenness(read[agreed], len(self.characters))
         if "writer" in conditions:
             writers = pens.writers[chosen]
@@ -281,7 +290,7 @@ class GenerationTask:
         }
 
     def pictures(self, model: gan.Adversarial) -> dict[str, np.ndarray]:
-        """What it draws; beneath each other the print, the drawn and the real one where it was asked for one."""
+        """What it draws; beneath each other the print, the drawn and the real one where it starts from print."""
         drawn = self.draw(model)[: _ROWS * _COLUMNS]
         pens, chosen, conditions = self._asked
         if "glyph" not in conditions:
@@ -299,7 +308,7 @@ class GenerationTask:
 
     def facts(self) -> dict[str, Any]:
         return {
-            "characters": self.recipe.characters,
+            "characters": self._few,
             "held_out": charset.decode(np.unique(self.held_out.labels).tolist()),
             "writers": list(self.train.names),
             "data": {

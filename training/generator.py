@@ -10,7 +10,7 @@ import numpy as np
 
 import zoo
 from training import drawing, metrics, pictures, sources
-from zoo import charset
+from zoo import charset, dcgan
 
 _COLUMNS, _ROWS = 16, 8  # Of a sheet.
 _ROUNDS = 5  # How often characters that are not read as what they should be are drawn anew.
@@ -48,7 +48,7 @@ class Generator:
         model = zoo.load(name)
         if not isinstance(model.input, dict) or "glyph" not in model.input:
             raise ValueError(
-                f"{name}: must write given characters, as cgan, pix2pix, cyclegan and fewshot do."
+                f"{name}: must start from printed characters, as cgan, pix2pix, cyclegan and fewshot do."
             )
         if "samples" in model.input and not hands:
             raise ValueError(f"{name}: writes like the samples of a hand; there are none.")
@@ -134,10 +134,7 @@ def sheet(name: str | Path, data: Path | None, glyph_font: Path, seed: int = 0) 
     count = _COLUMNS * _ROWS
     model = zoo.load(name)
     if "glyph" not in model.input:
-        conditions = {}
-        if "label" in model.input:
-            classes = model.get_layer("labels").input_dim
-            conditions["label"] = np.arange(count, dtype=np.int32) * classes // count
+        conditions = {"label": np.arange(count, dtype=np.int32) * dcgan.classes_of(model) // count}
         return pictures.contact_sheet(drawing.draw(model, conditions, count, seed), _COLUMNS)
     hands = [] if data is None else sources.read_hands(data / "hands" / "dev")
     generator = Generator.load(name, glyph_font, hands)

@@ -43,11 +43,15 @@ class LabelledPage:
     """A picture with its lines.
 
     Attributes:
+        name: Of its file.
+        level: How hard it is to read; empty where `truth.json` does not say it.
         image: uint8 (height, width, 3) RGB.
         lines: In any order.
         ignore: Corners of what is neither text nor paper, float32 (n, 4, 2).
     """
 
+    name: str
+    level: str
     image: np.ndarray
     lines: tuple[LabelledLine, ...]
     ignore: np.ndarray
@@ -98,6 +102,8 @@ def _page(picture: Path, truth: dict[str, Any]) -> LabelledPage:
         raise ValueError(f"{picture.name} cannot be read")
     lines = [_line(line, truth.get("direction")) for line in truth["lines"]]
     return LabelledPage(
+        picture.name,
+        str(truth.get("level", "")),
         cv2.cvtColor(image, cv2.COLOR_BGR2RGB),
         tuple(line for line in lines if line.text),
         _quads(truth.get("ignore", [])),

@@ -233,6 +233,8 @@ class GenerationRecipe(Recipe):
         super().__post_init__()
         if self.characters and self.held_out:
             raise ValueError("`characters` and `held_out` exclude each other: give one of them.")
+        if len(set(self.characters)) == 1:
+            raise ValueError(f"`characters` must name two or more. Received: {self.characters!r}.")
         if not 0 <= self.fall <= 1:
             raise ValueError(f"`fall` must be a share, 0 ... 1. Received: fall={self.fall}.")
         if self.growth and self.start is None and self.growth >= self.epochs * self.steps:

@@ -38,8 +38,14 @@ def lines(image: np.ndarray) -> np.ndarray:
     )
     reach = max(1, round(_SPREAD * side))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    spread = cv2.dilate(strokes[labels].astype(np.uint8), kernel)
-    outlines, _ = cv2.findContours(spread, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    # With room around, or what is at the edge could not spread as far there.
+    framed = cv2.copyMakeBorder(
+        strokes[labels].astype(np.uint8), reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0
+    )
+    spread = cv2.dilate(framed, kernel)
+    outlines, _ = cv2.findContours(
+        spread, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(-reach, -reach)
+    )
     quads = []
     for outline in outlines:
         middle, size, turned = cv2.minAreaRect(outline)

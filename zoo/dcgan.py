@@ -37,8 +37,10 @@ def dcgan(size: int = 64, latent: int = 100, width: int = 128, classes: int = 0)
         `{"image": float32 (N, size, size, 1)}`.
 
     Raises:
-        ValueError: `size` is not 4 times a power of 2.
+        ValueError: `size` is not 4 times a power of 2, or `classes` is 1.
     """
+    if classes == 1:
+        raise ValueError("`classes` must be 0, or 2 and more. Received: classes=1.")
     halvings = blocks.halvings(size)
     inputs = {"noise": keras.Input((latent,), name="noise")}
     x = inputs["noise"]
@@ -51,6 +53,11 @@ def dcgan(size: int = 64, latent: int = 100, width: int = 128, classes: int = 0)
     x = layers.Dense(16 * channels, use_bias=False, kernel_initializer=_normal(), name="project")(x)
     x = layers.Reshape((4, 4, channels), name="map")(x)
     return keras.Model(inputs, blocks.drawn(decoder(x, halvings, width)), name="dcgan")
+
+
+def classes_of(generator: keras.Model) -> int:
+    """Of how many characters a generator draws the one that it is asked for by `label`; 0 if nobody can ask."""
+    return generator.get_layer("labels").input_dim if "label" in generator.input else 0
 
 
 def decoder(
@@ -131,11 +138,11 @@ class Dcgan(gan.Gan):
     """
 
     def __init__(self, generator: keras.Model, width: int = 128) -> None:
-        classes = generator.get_layer("labels").input_dim if "label" in generator.input else 0
-        super().__init__(generator, discriminator(generator.output["image"].shape[1], width, classes=classes))
+        size = generator.output["image"].shape[1]
+        super().__init__(generator, discriminator(size, width, classes=classes_of(generator)))
 
     def judge(self, image: Any, batch: gan.Batch) -> Any:
-        if "label" not in self.generator.input:
+        if not classes_of(self.generator):
             return super().judge(image, batch)
         return self.discriminator({"image": image, "label": batch["label"]}, training=True)
 
