@@ -67,7 +67,15 @@ RECIPES: dict[str, Recipe] = {
         ema=0.995,
         steps=175,
     ),
-    "cgan": dataclasses.replace(_FROM_PRINT, adversary={"width": 32}, beta_1=0.0, beta_2=0.9),
+    "cgan": dataclasses.replace(
+        _FROM_PRINT,
+        adversary={"width": 32},
+        discriminator_rate=4e-4,
+        beta_1=0.0,
+        beta_2=0.9,
+        ema=0.99,
+        steps=200,
+    ),
     "pix2pix": dataclasses.replace(
         _PAIRED, model="pix2pix", learning_rate=3e-4, discriminator_rate=1e-4, epochs=8, patience=3
     ),
