@@ -76,9 +76,11 @@ def test_dcgan_has_the_maps_of_the_paper() -> None:
     )
 
 
-def test_dcgan_is_told_which_of_few_characters_is_meant() -> None:
+@pytest.mark.parametrize("family", [dcgan.Dcgan, wgan.Wgan, wgan.WganGp])
+def test_dcgan_is_told_which_of_few_characters_is_meant(family: type[gan.Adversarial]) -> None:
     generator = dcgan.dcgan(16, latent=4, width=4, classes=3)
-    adversary = dcgan.Dcgan(generator, width=4)
+    adversary = family(generator, width=4)
+    adversary.critic_steps = 1
     assert adversary.discriminator.get_layer("labels").input_dim == 3
     noise, labels = np.zeros((3, 4), np.float32), np.arange(3, dtype=np.int32)
     drawn = np.asarray(generator({"noise": noise, "label": labels})["image"])
@@ -159,7 +161,7 @@ def test_the_gradient_penalty_of_a_plane_is_that_of_its_slope() -> None:
     slope = rng.normal(size=(8, 8, 1)).astype(np.float32)
     slope *= 3 / np.linalg.norm(slope)
 
-    def critic(pictures, training):
+    def critic(pictures):
         return keras.ops.sum((pictures / 127.5 - 1) * slope, axis=(1, 2, 3))
 
     real, drawn = (keras.ops.convert_to_tensor(rng.uniform(0, 255, (5, 8, 8, 1)), "float32") for _ in "ab")

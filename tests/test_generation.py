@@ -48,7 +48,7 @@ def _recipe(name: str, data: Path) -> GenerationRecipe:
         ema=0.5,
         drawn=200,
         growth=3,
-        characters="一二三" if name == "dcgan" else "",
+        characters="一二三" if name in generation.OF_CHARACTERS else "",
     )
 
 
@@ -227,7 +227,7 @@ def test_a_model_from_noise_draws_the_characters_that_were_asked_for(data: Path)
     label = task.batch(0)["label"]
     assert label.dtype == np.int32
     assert set(label.tolist()) <= {0, 1, 2}
-    free = dataclasses.replace(_recipe("wgan", data), characters="三日月").task()
+    free = dataclasses.replace(_recipe("stylegan", data), characters="三日月").task()
     assert 0 <= free.evaluate(free.model)["evenness"] <= 1
     with pytest.raises(ValueError, match="`characters`: no hand and no font holds 龍"):
         dataclasses.replace(_recipe("dcgan", data), characters="三龍").task()

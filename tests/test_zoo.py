@@ -77,7 +77,8 @@ def test_roots_of_integer_variances_are_refused(name: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "more"), [*((name, {}) for name in tiny.GENERATORS), ("dcgan", {"classes": 2})]
+    ("name", "more"),
+    [*((name, {}) for name in tiny.GENERATORS), *((name, {"classes": 2}) for name in ("dcgan", "wgan_gp"))],
 )
 def test_a_generator_saves_loads_and_exports_with_parity(name: str, more: dict, tmp_path: Path) -> None:
     keras.utils.set_random_seed(0)

@@ -117,12 +117,6 @@ class Cgan(gan.Adversarial):
     def __init__(self, generator: keras.Model, writers: int, width: int = 32) -> None:
         super().__init__(generator, discriminator(writers, generator.output["image"].shape[1], width))
 
-    def judge(self, image: Any, batch: gan.Batch) -> Any:
-        """The scores of pictures under the conditions of a batch: (N, 1)."""
-        return self.discriminator(
-            {"image": image, "glyph": batch["glyph"], "writer": batch["writer"]}, training=True
-        )
-
     def discriminator_loss(self, real: Any, batch: gan.Batch) -> Any:
         drawn = ops.stop_gradient(self.draw(batch))
         return ops.mean(ops.relu(1 - self.judge(real, batch))) + ops.mean(

@@ -11,7 +11,7 @@ References:
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 from keras import layers
@@ -140,11 +140,6 @@ class Dcgan(gan.Gan):
     def __init__(self, generator: keras.Model, width: int = 128) -> None:
         size = generator.output["image"].shape[1]
         super().__init__(generator, discriminator(size, width, classes=classes_of(generator)))
-
-    def judge(self, image: Any, batch: gan.Batch) -> Any:
-        if not classes_of(self.generator):
-            return super().judge(image, batch)
-        return self.discriminator({"image": image, "label": batch["label"]}, training=True)
 
 
 def _doubled(x: keras.KerasTensor, width: int, name: str, use_bias: bool) -> keras.KerasTensor:

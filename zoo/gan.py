@@ -144,6 +144,14 @@ class Adversarial(keras.Model):
                 inputs[tensor.name] = batch[tensor.name]
         return self.generator(inputs, training=True)["image"]
 
+    def judge(self, image: Any, batch: Batch) -> Any:
+        """What the discriminator says of pictures, float32 (N, H, W, 1), and of what it takes from a batch besides."""
+        inputs = self.discriminator.input
+        if not isinstance(inputs, dict):
+            return self.discriminator(image, training=True)
+        shown = {name: image if name == "image" else batch[name] for name in inputs}
+        return self.discriminator(shown, training=True)
+
     def discriminator_loss(self, real: Any, batch: Batch) -> Any:
         """What the discriminator loses on real pictures, float32 (N, H, W, 1), and on drawn ones: a scalar."""
         raise NotImplementedError
@@ -203,10 +211,6 @@ class Gan(Adversarial):
     def __init__(self, generator: keras.Model, judge: keras.Model | None = None) -> None:
         size = generator.output["image"].shape[1]
         super().__init__(generator, judge or discriminator(size))
-
-    def judge(self, image: Any, batch: Batch) -> Any:
-        """The logits of pictures under the conditions of a batch: (N, 1)."""
-        return self.discriminator(image, training=True)
 
     def discriminator_loss(self, real: Any, batch: Batch) -> Any:
         drawn = ops.stop_gradient(self.draw(batch))

@@ -267,7 +267,7 @@ class Progan(gan.Adversarial):
     def critic_loss_at(self, real: Any, stage: int, share: Any) -> Any:
         """What the critic loses at a stage on real pictures, float32 (N, size, size, 1): a scalar."""
 
-        def judge(image: Any, training: bool = True) -> Any:
+        def judge(image: Any) -> Any:
             return self.judge_at(image, stage, share)
 
         small = self.real_at(real, stage, share)

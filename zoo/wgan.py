@@ -9,6 +9,7 @@ References:
     Gulrajani et al. 2017, gradient penalty, https://arxiv.org/abs/1704.00028
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -17,9 +18,9 @@ from keras import ops
 from zoo import dcgan, gan
 
 
-def wgan(size: int = 64, latent: int = 100, width: int = 128) -> keras.Model:
+def wgan(size: int = 64, latent: int = 100, width: int = 128, classes: int = 0) -> keras.Model:
     """Draws pictures from noise. Arguments, shapes and errors as in `zoo.dcgan.dcgan`."""
-    return dcgan.dcgan(size, latent, width)
+    return dcgan.dcgan(size, latent, width, classes)
 
 
 class Wgan(gan.Adversarial):
@@ -36,17 +37,16 @@ class Wgan(gan.Adversarial):
         self, generator: keras.Model, width: int = 128, clip: float = 0.01, critic_steps: int = 5
     ) -> None:
         size = generator.output["image"].shape[1]
-        super().__init__(generator, dcgan.discriminator(size, width), critic_steps)
+        critic = dcgan.discriminator(size, width, classes=dcgan.classes_of(generator))
+        super().__init__(generator, critic, critic_steps)
         self._clip = clip
 
     def discriminator_loss(self, real: Any, batch: gan.Batch) -> Any:
         drawn = ops.stop_gradient(self.draw(batch))
-        return ops.mean(self.discriminator(drawn, training=True)) - ops.mean(
-            self.discriminator(real, training=True)
-        )
+        return ops.mean(self.judge(drawn, batch)) - ops.mean(self.judge(real, batch))
 
     def generator_loss(self, batch: gan.Batch) -> dict[str, Any]:
-        return {"adversarial": -ops.mean(self.discriminator(self.draw(batch), training=True))}
+        return {"adversarial": -ops.mean(self.judge(self.draw(batch), batch))}
 
     def after_discriminator_step(self) -> None:
         for variable in self.judging_variables():
@@ -67,21 +67,25 @@ class WganGp(gan.Adversarial):
         self, generator: keras.Model, width: int = 128, penalty: float = 10.0, critic_steps: int = 5
     ) -> None:
         size = generator.output["image"].shape[1]
-        super().__init__(generator, dcgan.discriminator(size, width, norm="none"), critic_steps)
+        critic = dcgan.discriminator(size, width, "none", dcgan.classes_of(generator))
+        super().__init__(generator, critic, critic_steps)
         self._penalty = penalty
 
     def discriminator_loss(self, real: Any, batch: gan.Batch) -> Any:
         drawn = ops.stop_gradient(self.draw(batch))
-        gap = ops.mean(self.discriminator(drawn, training=True)) - ops.mean(
-            self.discriminator(real, training=True)
+        gap = ops.mean(self.judge(drawn, batch)) - ops.mean(self.judge(real, batch))
+        slope = gradient_penalty(
+            lambda pictures: self.judge(pictures, batch), real, drawn, self.seed_generator
         )
-        return gap + self._penalty * gradient_penalty(self.discriminator, real, drawn, self.seed_generator)
+        return gap + self._penalty * slope
 
     def generator_loss(self, batch: gan.Batch) -> dict[str, Any]:
-        return {"adversarial": -ops.mean(self.discriminator(self.draw(batch), training=True))}
+        return {"adversarial": -ops.mean(self.judge(self.draw(batch), batch))}
 
 
-def gradient_penalty(critic: Any, real: Any, drawn: Any, seed: keras.random.SeedGenerator) -> Any:
+def gradient_penalty(
+    critic: Callable[[Any], Any], real: Any, drawn: Any, seed: keras.random.SeedGenerator
+) -> Any:
     """How far the critic's slope is from 1 at random places between real and drawn pictures: a scalar.
 
     Args:
@@ -93,6 +97,6 @@ def gradient_penalty(critic: Any, real: Any, drawn: Any, seed: keras.random.Seed
     """
     share = keras.random.uniform((ops.shape(real)[0], 1, 1, 1), seed=seed)
     between = share * real + (1 - share) * drawn
-    slopes = 127.5 * gan.gradient(lambda pictures: critic(pictures, training=True), between)
+    slopes = 127.5 * gan.gradient(critic, between)
     lengths = ops.sqrt(ops.sum(ops.square(slopes), axis=(1, 2, 3)) + 1e-12)
     return ops.mean(ops.square(lengths - 1))
