@@ -86,8 +86,8 @@ SECTIONS = (
     ),
     Section(
         "finders",
-        "Lines of free pages, found by outlines without learning, by dbnet_s and by craft_s",
-        "python -m serving.compare_finders DEV/free --craft runs/presets/craft_s --json results/finders/result.json",
+        "Lines of free pages, found by outlines without learning and by networks",
+        "python -m serving.compare_finders DEV/free --json results/finders/result.json",
         compare_finders.table,
     ),
     Section(
