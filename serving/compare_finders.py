@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from serving import benchmark, finder, reading_tables, runtime
-from training import fit, labelled_pages
+from training import fit, labelled_pages, pictures
 from training.matching import Counts, count
 from zoo import contours
 
@@ -39,9 +39,7 @@ def finders(craft: Path | None = None) -> dict[str, Finder]:
 
 
 def _network(model: str | Path, lines_of: finder.LinesOf) -> Finder:
-    preset = runtime.preset(model)
-    height, width = preset.result["recipe"]["size"]
-    lines = finder.LineFinder(preset.session(), (height, width), lines_of)
+    lines = finder.LineFinder.of_preset(runtime.preset(model), lines_of=lines_of)
     return lambda image: lines(image)[0]
 
 
@@ -59,6 +57,8 @@ def measure(
         `machine` and `finders`: under the name of each `lines`, with the counts of all pages and of each level
         (matched, found and true lines), and `seconds`, the median of the pages.
     """
+    if drawn is not None:
+        drawn.mkdir(parents=True, exist_ok=True)
     results = {}
     for name, find in found_by.items():
         counts: dict[str, Counts] = defaultdict(Counts)
@@ -71,11 +71,7 @@ def measure(
             for group in filter(None, ("all", page.level)):
                 counts[group] += own
             if drawn is not None:
-                shown = cv2.cvtColor(page.image, cv2.COLOR_RGB2BGR)
-                cv2.polylines(
-                    shown, [np.rint(quad).astype(np.int32) for quad in quads], True, (30, 30, 220), 3
-                )
-                drawn.mkdir(parents=True, exist_ok=True)
+                shown = cv2.cvtColor(pictures.outlined(page.image, quads), cv2.COLOR_RGB2BGR)
                 cv2.imwrite(str(drawn / f"{name}_{Path(page.name).stem}.jpg"), shown)
         lines = {group: one._asdict() for group, one in counts.items()}
         results[name] = {"lines": lines, "seconds": statistics.median(seconds)}
@@ -85,13 +81,13 @@ def measure(
 def table(result: dict[str, Any]) -> str:
     """The result as a Markdown table."""
     groups = list(next(iter(result["finders"].values()))["lines"])
-    rows = []
+    rows, lines = [], 0
     for name, one in result["finders"].items():
         counts = [Counts(**one["lines"][group]) for group in groups]
+        lines = counts[0].true
         both = [f"{figure:.3f}" for figure in (counts[0].precision, counts[0].recall)]
         rows.append([name, *(f"{each.h_mean:.3f}" for each in counts), *both, f"{one['seconds']:.2f}"])
     head = ["finder", *(f"h-mean, {group}" for group in groups), "precision", "recall", "seconds a page"]
-    lines = result["finders"][next(iter(result["finders"]))]["lines"]["all"]["true"]
     return (
         f"{lines:,} lines; those match that overlap by half (IoU). Networks are int8. "
         f"{benchmark.machine_in_words(result['machine'])}.\n\n{reading_tables.markdown(head, rows)}"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from serving.runtime import Session
+from serving.runtime import Preset, Session
 from zoo import polygons, regions
 
 MODEL = "dbnet_s"
@@ -51,6 +51,14 @@ class LineFinder:
         self._session = session
         self._size = size
         self._lines_of = lines_of
+
+    @classmethod
+    def of_preset(
+        cls, preset: Preset, threads: int | None = None, lines_of: LinesOf = of_dbnet
+    ) -> "LineFinder":
+        """The finder with the network of a preset; `threads` as of `serving.runtime.Session`."""
+        height, width = preset.result["recipe"]["size"]
+        return cls(preset.session(threads), (height, width), lines_of)
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Finds the lines of a page.
@@ -124,10 +132,7 @@ class LineFinder:
         stride = self._size[0] // rows
         window = np.outer(_tent(rows), _tent(columns)).astype(np.float32)
         height, width = (-(-side // stride) for side in image.shape[:2])
-        totals, weight = (
-            np.zeros((len(names), height, width), np.float32),
-            np.zeros((height, width), np.float32),
-        )
+        *totals, weight = np.zeros((len(names) + 1, height, width), np.float32)
         for (top, left), maps in zip(places, seen, strict=True):
             place = (
                 slice(top // stride, min(top // stride + rows, height)),
@@ -137,7 +142,7 @@ class LineFinder:
             for total, name in zip(totals, names, strict=True):
                 total[place] += (maps[name] * window)[:down, :across]
             weight[place] += window[:down, :across]
-        return dict(zip(names, totals / weight, strict=True)), stride
+        return {name: total / weight for name, total in zip(names, totals, strict=True)}, stride
 
     def _tile(self, image: np.ndarray) -> Maps:
         """The maps of the upper left part of a picture, which is filled up with white."""

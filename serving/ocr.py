@@ -144,8 +144,7 @@ class Reader:
             preset = runtime.preset(finder.MODEL)
         except runtime.ModelError as error:
             raise LayoutError(f"layout 'lines' needs the model that finds lines: {error}") from error
-        height, width = preset.result["recipe"]["size"]
-        return finder.LineFinder(preset.session(self.threads), (height, width))
+        return finder.LineFinder.of_preset(preset, self.threads)
 
     @functools.cached_property
     def _line_reader(self) -> line_reader.LineReader:

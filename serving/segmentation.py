@@ -68,9 +68,7 @@ _NARROW = 1.0  # and for the share that a Chinese character lacks of ordinary ro
 _ROOM = 0.5  # which counts half of the gaps beside it up to this one,
 _SPACING = 0.3  # and is as long as the character and this.
 _BLANK = 0.9  # Probability of an empty cell from which on a candidate is dirt.
-_NEAR = (
-    1.0  # What is less likely by so little, in log probability, counts as Chinese too, as 一 beside a dash.
-)
+_NEAR = 1.0  # An answer whose log probability is this much lower counts too: 一 beside a dash.
 _SURE = -0.3  # Log probability from which on a character tells how long the others are,
 _LEAST = 0.2  # and the least emphasis of a short one.
 _BEAM = 8  # Last characters of the paths that are followed, where a bigram tells them apart.

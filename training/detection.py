@@ -5,7 +5,6 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-import cv2
 import keras
 import numpy as np
 import tensorflow as tf
@@ -219,7 +218,7 @@ class DetectionTask:
         drawn = self._sampler(self.train, _SHOWN, self.recipe.seed, self._given).batch(0)
         return {
             "training": pictures.side_by_side(
-                [_outlined(page.image, [line.quad for line in page.lines]) for page in drawn]
+                [pictures.outlined(page.image, [line.quad for line in page.lines]) for page in drawn]
             )
         }
 
@@ -227,7 +226,9 @@ class DetectionTask:
         shown = self._found[:_SHOWN]
         first = next(iter(model.output))
         return {
-            "found": pictures.side_by_side([_outlined(page.image, found) for page, _, found in shown]),
+            "found": pictures.side_by_side(
+                [pictures.outlined(page.image, found) for page, _, found in shown]
+            ),
             first: pictures.side_by_side([_grey(maps[first]) for _, maps, _ in shown]),
         }
 
@@ -265,13 +266,6 @@ def _region_of(models: dict[tuple[int, int], keras.Model], image: np.ndarray) ->
 
 def _canvas(side: int) -> int:
     return _ACROSS if side <= _ACROSS else _ALONG * -(-side // _ALONG)
-
-
-def _outlined(image: np.ndarray, quads: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-    """A copy of a picture, uint8 (H, W, 3), with quadrilaterals drawn into it."""
-    drawn = image.copy()
-    cv2.polylines(drawn, [np.rint(quad).astype(np.int32) for quad in quads], True, (220, 30, 30), 2)
-    return drawn
 
 
 def _grey(one: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -38,6 +39,13 @@ def side_by_side(images: Sequence[np.ndarray]) -> np.ndarray:
     height, _, *channels = images[0].shape
     line = np.full((height, 2, *channels), 128, np.uint8)
     return np.concatenate([part for image in images for part in (image, line)][:-1], axis=1)
+
+
+def outlined(image: np.ndarray, quads: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    """A copy of a picture, uint8 (H, W, 3) RGB, with quadrilaterals, float (4, 2) each, drawn into it."""
+    drawn = image.copy()
+    cv2.polylines(drawn, [np.rint(quad).astype(np.int32) for quad in quads], True, (220, 30, 30), 2)
+    return drawn
 
 
 def writers_sheet(sources: Sequence[Glyphs], columns: int = 20, rows: int = 40) -> np.ndarray:

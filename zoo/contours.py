@@ -7,6 +7,8 @@ ink is spread until the characters of a line touch, and a rectangle is laid arou
 import cv2
 import numpy as np
 
+from zoo import geometry
+
 _BLOCK = 1 / 30  # Side of the surroundings that tell ink from paper, in shares of the page's shorter side.
 _DARKER = 12  # Grey levels by which ink is darker than its surroundings.
 _LONGEST = 0.25  # Strokes longer than this share of the page are rules or margins.
@@ -51,6 +53,5 @@ def lines(image: np.ndarray) -> np.ndarray:
         middle, size, turned = cv2.minAreaRect(outline)
         across, down = (length - 2 * reach + 1 for length in size)
         if min(across, down) >= _SMALLEST * side:
-            corners = cv2.boxPoints((middle, (across, down), turned))
-            quads.append(np.roll(corners, -int(np.argmin(corners.sum(1))), axis=0))
+            quads.append(geometry.order_corners(cv2.boxPoints((middle, (across, down), turned))))
     return np.reshape(quads, (-1, 4, 2)).astype(np.float32)
