@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import zoo
@@ -40,12 +41,16 @@ _GENERATORS = [i for i, (_, block) in enumerate(BLOCKS) if "hanzoo gate" in bloc
 """So does that of generators."""
 
 
+_ACCELERATED = [i for i, (_, block) in enumerate(BLOCKS) if "accelerate.py" in block]
+"""So does that of whoever has an accelerator."""
+
+
 @pytest.mark.parametrize(
     "index",
     [
         i
         for i, (_, block) in enumerate(BLOCKS)
-        if not _is_installation(block) and i not in (*_STAGES, *_GENERATORS)
+        if not _is_installation(block) and i not in (*_STAGES, *_GENERATORS, *_ACCELERATED)
     ],
 )
 def test_a_block_of_the_readme_runs(index: int, tmp_path: Path) -> None:
@@ -60,12 +65,7 @@ def test_the_stages_of_the_bundled_readers_run_shortened(tmp_path: Path) -> None
     (index,) = _STAGES
     kind, block = BLOCKS[index]
     short = " --epochs 1 --steps 2 --batch-size 8 --stroke-writers 1"
-    font = tmp_path / "sources" / "fonts" / "made.ttf"
-    font.parent.mkdir(parents=True)
-    made_hands.write_font(font)
-    strokes = tmp_path / "sources" / "strokes" / "made"
-    strokes.mkdir(parents=True)
-    (strokes / "一.json").write_text('{"medians": [[[100, 400], [900, 400]]]}')
+    _write_sources(tmp_path)
     lines = [line + (short if " train " in line else "") for line in block.splitlines()]
     done = _run(kind, "\n".join(lines), tmp_path)
     assert done.returncode == 0, done.stderr
@@ -97,6 +97,41 @@ def test_the_commands_of_generators_run_shortened(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "runs").glob("*.*")} == {"dcgan.png", "page.png", "gate.json"}
     assert "accepted" in done.stdout
     assert "pictures added to" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_commands_for_an_accelerator_run_shortened(tmp_path: Path) -> None:
+    pytest.importorskip("optax", reason="optax is not installed (pip install -e '.[dev]')")
+    (index,) = _ACCELERATED
+    kind, block = BLOCKS[index]
+    _write_sources(tmp_path)
+    teacher = '{"widths": [8, 8, 8, 8], "depths": [0, 0, 0, 0], "embedding": 8}'
+    short = {
+        "accelerate.py": f" --stroke-writers 1 --minutes 0.1 --processes 1 --batch-size 8 --teacher '{teacher}'",
+        " train ": " --epochs 1 --steps 2 --batch-size 8",
+    }
+    lines = [
+        line + "".join(more for name, more in short.items() if name in line) for line in block.splitlines()
+    ]
+    done = _run(kind, "\n".join(lines), tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "runs" / "fast").iterdir()} == {
+        *("hanzinet_m", "hanzinet_s", "line_s", "teacher"),
+    }
+    learnt, bundled = (
+        zoo.load(model).get_layer("scores").get_weights()[0]
+        for model in (tmp_path / "runs" / "fast" / "hanzinet_m", "hanzinet_m")
+    )
+    assert np.isfinite(learnt).all()
+    assert not np.array_equal(learnt, bundled)
+    assert zoo.describe(tmp_path / "runs" / "m")["recipe"]["start"] == "runs/fast/hanzinet_m"
+
+
+def _write_sources(tmp_path: Path) -> None:
+    """A font and strokes where the README has them."""
+    made_hands.write_font(_folder(tmp_path / "sources" / "fonts") / "made.ttf")
+    strokes = _folder(tmp_path / "sources" / "strokes" / "made")
+    (strokes / "一.json").write_text('{"medians": [[[100, 400], [900, 400]]]}')
 
 
 def _folder(path: Path) -> Path:

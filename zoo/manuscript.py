@@ -9,6 +9,7 @@ they do not.
 
 import dataclasses
 import itertools
+import math
 from typing import Literal
 
 import cv2
@@ -89,7 +90,10 @@ def _without_table(flat: np.ndarray) -> np.ndarray:
     area = statistics[:, cv2.CC_STAT_AREA].copy()
     area[0] = 0
     parts = np.isin(labels, np.flatnonzero(area > 0.1 * area.max()))
-    hull = cv2.convexHull(np.argwhere(parts)[:, ::-1].astype(np.int32))
+    # The first and the last pixel of each row have the hull of all.
+    rows = np.flatnonzero(parts.any(1))
+    first, last = parts.argmax(1)[rows], parts.shape[1] - 1 - parts[:, ::-1].argmax(1)[rows]
+    hull = cv2.convexHull(np.stack([np.concatenate([first, last]), np.tile(rows, 2)], 1).astype(np.int32))
     sheet = cv2.fillConvexPoly(np.zeros_like(smooth), hull, 1)
     outside = cv2.resize(sheet, flat.shape[::-1], interpolation=cv2.INTER_NEAREST) == 0
     blanked = flat.copy()
@@ -139,7 +143,8 @@ def _pose(flat: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     Returns:
         The homography, and the line segments of the straight page, (N, 2, 2); None without lines.
     """
-    segments = cv2.createLineSegmentDetector(cv2.LSD_REFINE_NONE).detect(flat)[0]
+    # At half the size printed lines are still found, in a third of the time.
+    segments = cv2.createLineSegmentDetector(cv2.LSD_REFINE_NONE, 0.5).detect(flat)[0]
     if segments is None or len(segments) < 8:
         return None
     height, width = flat.shape
@@ -239,8 +244,7 @@ class _Straightened:
         points = np.stack([self._x + self._dx, self._y + self._dy], -1)
         places = cv2.perspectiveTransform(points, self._to_page)
         places = cv2.resize(places, None, fx=_COARSE, fy=_COARSE, interpolation=cv2.INTER_LINEAR)
-        x, y = cv2.split(places)
-        return cv2.remap(self._source, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        return cv2.remap(self._source, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
     def _displacement(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """dx and dy at places of the straightened page, all float32 of one shape."""
@@ -355,31 +359,39 @@ def _align(profiles: np.ndarray) -> np.ndarray:
     shifts = np.zeros(strips, np.float32)
     energy = (profiles**2).sum(1)
     start = int(np.argmax(np.convolve(energy, np.ones(5), mode="same")))
-    positions = np.arange(height, dtype=np.float32)
-    widened = np.arange(-reach, height + reach, dtype=np.float32)
     for step in (1, -1):
         template = profiles[start].copy()
         slope = 0.0
         previous = 0.0
         for strip in range(start + step, strips if step > 0 else -1, step):
             guess = previous + slope
-            guessed = np.interp(widened + guess, positions, profiles[strip], left=0, right=0)
+            guessed = _from(profiles[strip], guess - reach, height + 2 * reach)
             scores = np.correlate(guessed, template, mode="valid")
-            best = int(np.argmax(scores))
-            own = float((profiles[strip] ** 2).sum())
-            likeness = scores[best] / (np.sqrt(own * float((template**2).sum())) + 1e-6)
+            best = int(scores.argmax())
+            likeness = scores[best] / (float(energy[strip] * (template @ template)) ** 0.5 + 1e-6)
             if likeness > 0.45 and 0 < best < 2 * reach:
-                left, peak, right = scores[best - 1 : best + 2]
+                left, peak, right = scores[best - 1 : best + 2].tolist()
                 curve = left - 2 * peak + right
                 offset = 0.5 * (left - right) / curve if curve < 0 else 0.0
                 shift = guess + best - reach + offset
-                template = 0.7 * template + 0.3 * np.interp(positions + shift, positions, profiles[strip])
+                template = 0.7 * template + 0.3 * _from(profiles[strip], shift, height)
                 slope = 0.6 * slope + 0.4 * (shift - previous)
             else:
                 shift = guess
                 slope *= 0.8
             shifts[strip] = previous = shift
     return shifts
+
+
+def _from(profile: np.ndarray, place: float, count: int) -> np.ndarray:
+    """`count` values of a profile, a pixel apart, from a place between its pixels on; 0 beyond its ends."""
+    whole = math.floor(place)
+    share = place - whole
+    values = np.zeros(count + 1, np.float32)
+    low, high = max(0, -whole), min(count + 1, len(profile) - whole)
+    if low < high:
+        values[low:high] = profile[whole + low : whole + high]
+    return (1 - share) * values[:-1] + share * values[1:]
 
 
 def _lines_of_grid(
