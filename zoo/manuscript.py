@@ -244,7 +244,8 @@ class _Straightened:
         points = np.stack([self._x + self._dx, self._y + self._dy], -1)
         places = cv2.perspectiveTransform(points, self._to_page)
         places = cv2.resize(places, None, fx=_COARSE, fy=_COARSE, interpolation=cv2.INTER_LINEAR)
-        return cv2.remap(self._source, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        # The stubs of OpenCV do not know that the second map may be missing.
+        return cv2.remap(self._source, places, None, cv2.INTER_LINEAR)  # type: ignore[call-overload]
 
     def _displacement(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """dx and dy at places of the straightened page, all float32 of one shape."""
