@@ -44,7 +44,7 @@ _FINE = 10**9  # Steps of the clock that the distortions fade by.
 _KEPT = 0.9995  # Of the averages in each step.
 _WIDTHS = (256, 512, 768)
 _LONGEST = 40  # Characters of a strip.
-_SAID = 20.0  # Seconds between two lines of the log.
+_SAID, _SAVED = 20.0, 180.0  # Seconds between two lines of the log, and between two times that all is saved.
 
 Batch = tuple[np.ndarray, np.ndarray]
 
@@ -216,9 +216,7 @@ def characters(batches: Iterator[Batch], clock: Clock, out: Path, teacher: dict[
             learner.state = states[name]
         return losses
 
-    loop(train, batches, clock)
-    for name, learner in learners.items():
-        learner.save(out / name)
+    loop(train, batches, clock, lambda: [learner.save(out / name) for name, learner in learners.items()])
 
 
 def lines(batches: Iterator[Batch], clock: Clock, out: Path) -> None:
@@ -243,30 +241,47 @@ def lines(batches: Iterator[Batch], clock: Clock, out: Path) -> None:
         reader.state, loss = step(reader.state, images, labels, reader.rate(share))
         return {"line_s": loss}
 
-    loop(train, batches, clock)
-    reader.save(out / "line_s")
+    loop(train, batches, clock, lambda: reader.save(out / "line_s"))
 
 
-def loop(train: Callable[[Batch, float], dict[str, Any]], batches: Iterator[Batch], clock: Clock) -> None:
-    """Trains until the time is up, and says now and then how it goes.
+def loop(
+    train: Callable[[Batch, float], dict[str, Any]],
+    batches: Iterator[Batch],
+    clock: Clock,
+    save: Callable[[], Any],
+) -> None:
+    """Trains until the time is up; says now and then how it goes, and saves.
 
     Raises:
-        RuntimeError: A loss is not finite.
+        RuntimeError: A loss is not finite; what was saved before stays.
     """
-    train(next(batches), 0.0)  # Compiles.
+    losses = train(next(batches), 0.0)  # Compiles.
     clock.start()
-    steps, said = 0, time.time()
+    steps, said, saved = 0, time.time(), time.time()
     while (share := clock.share()) < 1:
         losses = train(next(batches), share)
         steps += 1
         if time.time() - said > _SAID:
-            figures = {name: float(loss) for name, loss in losses.items()}
-            print(f"{share:.1%}, step {steps}: {figures}", flush=True)
-            if not np.isfinite(list(figures.values())).all():
-                raise RuntimeError(
-                    "A loss is not finite; try fewer pictures that are damaged, or a lower rate."
-                )
+            print(f"{share:.1%}, step {steps}: {check(losses)}", flush=True)
             said = time.time()
+        if time.time() - saved > _SAVED:
+            check(losses)
+            save()
+            saved = time.time()
+    check(losses)
+    save()
+
+
+def check(losses: dict[str, Any]) -> dict[str, float]:
+    """The losses as numbers.
+
+    Raises:
+        RuntimeError: One is not finite.
+    """
+    figures = {name: round(float(loss), 4) for name, loss in losses.items()}
+    if not np.isfinite(list(figures.values())).all():
+        raise RuntimeError(f"A loss is not finite: {figures}. Try a lower rate, or look at the pictures.")
+    return figures
 
 
 def main() -> None:

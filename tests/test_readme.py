@@ -124,7 +124,7 @@ def test_the_commands_for_an_accelerator_run_shortened(tmp_path: Path) -> None:
     )
     assert np.isfinite(learnt).all()
     assert not np.array_equal(learnt, bundled)
-    assert zoo.describe(tmp_path / "runs" / "m")["recipe"]["start"] == "runs/fast/hanzinet_m"
+    assert zoo.describe(tmp_path / "runs" / "m")["recipe"]["start"] == "hanzinet_m"
 
 
 def _write_sources(tmp_path: Path) -> None:

@@ -17,14 +17,15 @@ RECIPES = {
     # At 48 pixels a picture costs half as much to learn from; hanzinet_m goes on from there with `--from`, and
     # hanzinet_m_again from the end of that with other made-up writers. hanzinet_m_last goes on from the mean of the
     # two, see `training.soup`. hanzinet_s starts from its channels with `--narrow-from` and learns from its answers
-    # with `--teacher`; hanzinet_s_last does so once more.
+    # with `--teacher`; hanzinet_s_last does so once more. What `examples/accelerate.py` leaves goes on with both once
+    # more.
     "hanzinet_m_48": dataclasses.replace(_BUNDLED, sizes={"size": 48}, epochs=20),
     "hanzinet_m": dataclasses.replace(_BUNDLED, sizes={"size": 64}, epochs=24, learning_rate=4e-3, fade=0.3),
     "hanzinet_m_again": dataclasses.replace(
         _BUNDLED, sizes={"size": 64}, epochs=13, learning_rate=2e-3, fade=0.3, stroke_writers=80
     ),
     "hanzinet_m_last": dataclasses.replace(
-        _BUNDLED, sizes={"size": 64}, epochs=3, steps=700, learning_rate=5e-4, fade=0.9, stroke_writers=24
+        _BUNDLED, sizes={"size": 64}, epochs=5, learning_rate=5e-4, fade=0.9, stroke_writers=24
     ),
     "hanzinet_s": dataclasses.replace(_BUNDLED, model="hanzinet_s", epochs=16, learning_rate=4e-3, fade=0.3),
     "hanzinet_s_last": dataclasses.replace(
@@ -32,7 +33,7 @@ RECIPES = {
         model="hanzinet_s",
         epochs=3,
         steps=700,
-        learning_rate=1e-3,
+        learning_rate=5e-4,
         fade=0.9,
         stroke_writers=12,
     ),
