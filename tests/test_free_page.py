@@ -43,7 +43,8 @@ def _turned(page: np.ndarray, quads: np.ndarray, quarters: int) -> tuple[np.ndar
 
 
 def _reader(quads: np.ndarray, **given: object) -> Reader:
-    reader = Reader(threads=1, **given)
+    # What the lines say is no text.
+    reader = Reader(threads=1, context=False, **given)
     reader.__dict__["_finder"] = Finder(quads)
     return reader
 
@@ -68,7 +69,7 @@ def test_a_page_is_read_however_it_lies(vertical: bool, quarters: int) -> None:
 @pytest.mark.parametrize("vertical", [False, True])
 def test_a_page_is_read_line_by_line(vertical: bool) -> None:
     image, quads = _page(vertical)
-    reader = _reader(quads, style="lines", context=False)
+    reader = _reader(quads, style="lines")
     reader.load()
     page = reader.read(image, layout="lines")
     assert page.text == "\n".join(PLACES)

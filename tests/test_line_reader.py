@@ -146,6 +146,34 @@ def test_a_column_without_characters_has_none() -> None:
     assert row[0].quad.shape == (4, 2)
 
 
+def test_columns_may_keep_what_their_parting_reads() -> None:
+    class Liar:
+        def __call__(self, images: list[np.ndarray]) -> list[list[line_reader.Seen]]:
+            return [[line_reader.Seen(0.0, 64.0, ((7, 1.0),))] for _ in images]
+
+    across, down = felt_tip.line("十口")[..., 0], felt_tip.line("十口", vertical=True)[..., 0]
+    height, width = max(len(across), len(down)), across.shape[1] + down.shape[1]
+    flat = np.full((height, width), 255, np.uint8)
+    flat[: len(down), : down.shape[1]] = down
+    flat[: len(across), down.shape[1] :] = across
+    places = ((0, down.shape[1], len(down)), (down.shape[1], width, len(across)))
+    quads = [
+        np.array([[left, 0], [right, 0], [right, low], [left, low]], np.float32)
+        for left, right, low in places
+    ]
+    cells = Reader(threads=1)._recogniser
+    read = [
+        [
+            [one.alternatives[0][0] for one in line]
+            for line in whole_lines.read(
+                flat, quads, ["vertical", "horizontal"], Liar(), cells.logits, cells.size, columns=columns
+            )
+        ]
+        for columns in (True, False)
+    ]
+    assert read == [[[7], [7]], [charset.encode("十口"), [7]]]
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
