@@ -26,16 +26,18 @@ class Labelled:
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """A way to read, and the title of its error rates."""
+    """A way to read, and the title of its error rates; without a style lines are read in the better one."""
 
-    style: str
+    style: str | None
     context: bool
     title: str
 
 
 COLUMNS = {
-    "in_context": Column("characters", True, "character error rate"),
-    "alone": Column("characters", False, "each character alone"),
+    "in_context": Column(None, True, "character error rate"),
+    "alone": Column(None, False, "without context"),
+    "characters_in_context": Column("characters", True, "character by character"),
+    "characters_alone": Column("characters", False, "character by character, without context"),
     "lines_in_context": Column("lines", True, "line by line"),
     "lines_alone": Column("lines", False, "line by line, without context"),
 }
@@ -184,7 +186,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m serving.evaluate", description=__doc__)
     parser.add_argument("folders", type=Path, metavar="FOLDER", nargs="+")
     parser.add_argument("--layout", default="auto", choices=LAYOUTS)
-    parser.add_argument("--styles", nargs="+", default=STYLES[:1], choices=STYLES, help="how lines are read")
+    parser.add_argument(
+        "--styles",
+        nargs="+",
+        default=[],
+        choices=STYLES,
+        help="read lines in these styles too, one for all lines",
+    )
     parser.add_argument(
         "--peers",
         action="store_true",
@@ -199,7 +207,7 @@ def main() -> None:
         others = {peer.name: peers.PeerReader(peer) for peer in peers.PEERS if options.peers}
         figures = {}
         for name, column in COLUMNS.items():
-            if column.style in options.styles:
+            if column.style in (None, *options.styles):
                 print(f"{column.title}:")
                 reader = Reader(context=column.context, style=column.style)
                 figures[name] = evaluate(_text_of(reader, options.layout), pages, print)

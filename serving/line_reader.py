@@ -12,8 +12,8 @@ from zoo import ctc, strips
 MODEL = "line_s"
 """The preset that reads lines."""
 
-# In pixels. Few widths, so that LiteRT seldom plans its memory anew; longer lines are read in parts.
-_WIDTHS = (256, 512, 1024, 2048)
+# In pixels. Steps of widths, so that LiteRT seldom plans its memory anew; longer lines are read in parts.
+_STEP, _WIDEST = 256, 2048
 _AFTER = 48  # Of paper behind a strip: the answer to a small mark may come behind its ink.
 _OVERLAP = 352  # Of two parts: the network sees 175 pixels to either side.
 _BEAM, _TOP = 8, 5  # Texts and classes that the search follows.
@@ -67,20 +67,19 @@ class LineReader:
 
     def logits(self, image: np.ndarray) -> np.ndarray:
         """What the network answers along a strip, uint8 (64, w): float32 (steps, classes), a step for 8 pixels."""
-        wide = _WIDTHS[-1]
         steps = -(-image.shape[1] // strips.STEP)
-        if image.shape[1] <= wide:
+        if image.shape[1] <= _WIDEST:
             return self._part(image)[:steps]
         parts = []
         half = _OVERLAP // 2 // strips.STEP
-        for start in range(0, image.shape[1] - _OVERLAP, wide - _OVERLAP):
-            answers = self._part(image[:, start : start + wide])
-            last = start + wide >= image.shape[1]
+        for start in range(0, image.shape[1] - _OVERLAP, _WIDEST - _OVERLAP):
+            answers = self._part(image[:, start : start + _WIDEST])
+            last = start + _WIDEST >= image.shape[1]
             parts.append(answers[half if start else 0 : None if last else -half])
         return np.concatenate(parts)[:steps]
 
     def _part(self, image: np.ndarray) -> np.ndarray:
-        width = next(width for width in _WIDTHS if width >= image.shape[1])
+        width = -(-image.shape[1] // _STEP) * _STEP
         padded = np.full((1, strips.HEIGHT, width, 1), strips.shade(image), np.uint8)
         padded[0, :, : image.shape[1], 0] = image
         logits = self._session.run({"image": padded})["logits"][0]
@@ -94,17 +93,21 @@ class LineReader:
 
 def _characters(logits: np.ndarray, width: int) -> list[Seen]:
     """The most probable text of a strip that is so wide, and where it stands."""
-    best = ctc.prefix_beam(logits, _BEAM, _TOP)[0].ids
+    # What the search looks at: a hundred classes or two. The others would change all paths alike.
+    likely = np.argpartition(logits[:, 1:], -_TOP, axis=1)[:, -_TOP:] + 1
+    names = np.unique(np.append(likely, ctc.BLANK))
+    best = ctc.prefix_beam(logits[:, names], _BEAM, _TOP)[0].ids
     if not best:
         return []
-    spans = np.array(ctc.align(logits, best))
+    spans = np.array(ctc.align(logits[:, names], best))
     between = (spans[1:, 0] + spans[:-1, 1]) / 2 * strips.STEP
     edges = np.minimum([0.0, *between.tolist(), float(width)], width).tolist()
-    chances = np.exp(ctc.log_softmax(logits))[:, 1:]
     return [
-        Seen(start, stop, _alternatives(chances[first:last].sum(0), label))
+        Seen(
+            start, stop, _alternatives(np.exp(ctc.log_softmax(logits[first:last]))[:, 1:].sum(0), int(label))
+        )
         for (start, stop), (first, last), label in zip(
-            itertools.pairwise(edges), spans.tolist(), best, strict=True
+            itertools.pairwise(edges), spans.tolist(), names[list(best)], strict=True
         )
     ]
 

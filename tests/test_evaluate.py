@@ -62,7 +62,7 @@ def test_several_folders_are_told_apart(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(
         evaluate,
         "Reader",
-        lambda context, style: _Reader(texts[context] if style == "characters" else {"two.png": "天地"}),
+        lambda context, style: _Reader(texts[context] if style is None else {"two.png": "天地"}),
     )
     out = tmp_path / "result.json"
     folders = [str(tmp_path / name) for name in ("one", "two")]
@@ -77,7 +77,7 @@ def test_several_folders_are_told_apart(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("sys.argv", ["evaluate", *folders, "--styles", "lines", "--json", str(out)])
     evaluate.main()
     whole = json.loads(out.read_text(encoding="utf-8"))
-    assert list(whole) == ["lines_in_context", "lines_alone"]
+    assert list(whole) == ["in_context", "alone", "lines_in_context", "lines_alone"]
     assert whole["lines_alone"]["set one"]["edits"] == 2
 
     class Peer:
