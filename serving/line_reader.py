@@ -4,9 +4,10 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
-from serving import runtime
+from serving import runtime, segmentation
 from zoo import ctc, strips
 
 MODEL = "line_s"
@@ -18,6 +19,8 @@ _AFTER = 48  # Of paper behind a strip: the answer to a small mark may come behi
 _OVERLAP = 352  # Of two parts: the network sees 175 pixels to either side.
 _BEAM, _TOP = 8, 5  # Texts and classes that the search follows.
 _ALTERNATIVES = 8
+_GAP = 9  # Pixels.
+_AWAY = 0.05  # What being off half-way by the height of the strip counts beside ink that fills a column.
 
 
 class Seen(NamedTuple):
@@ -25,7 +28,7 @@ class Seen(NamedTuple):
 
     Attributes:
         start: Where it begins, in pixels of the strip.
-        stop: Where it ends; between two characters this is half-way.
+        stop: Where it ends; between two characters this is where the least ink is.
         alternatives: The best classes with their probabilities among all characters, the one that was read first.
     """
 
@@ -62,7 +65,7 @@ class LineReader:
         for place in order:
             image = images[place]
             room = np.full((strips.HEIGHT, _AFTER), strips.shade(image), np.uint8)
-            seen[place] = _characters(self.logits(np.concatenate([image, room], 1)), image.shape[1])
+            seen[place] = _characters(self.logits(np.concatenate([image, room], 1)), image)
         return seen
 
     def logits(self, image: np.ndarray) -> np.ndarray:
@@ -91,8 +94,8 @@ class LineReader:
         return logits / np.float32(self._temperature)
 
 
-def _characters(logits: np.ndarray, width: int) -> list[Seen]:
-    """The most probable text of a strip that is so wide, and where it stands."""
+def _characters(logits: np.ndarray, image: np.ndarray) -> list[Seen]:
+    """The most probable text of a strip, and where it stands."""
     # What the search looks at: a hundred classes or two. The others would change all paths alike.
     likely = np.argpartition(logits[:, 1:], -_TOP, axis=1)[:, -_TOP:] + 1
     names = np.unique(np.append(likely, ctc.BLANK))
@@ -100,8 +103,7 @@ def _characters(logits: np.ndarray, width: int) -> list[Seen]:
     if not best:
         return []
     spans = np.array(ctc.align(logits[:, names], best))
-    between = (spans[1:, 0] + spans[:-1, 1]) / 2 * strips.STEP
-    edges = np.minimum([0.0, *between.tolist(), float(width)], width).tolist()
+    edges = _edges(image, (spans.sum(1) - 1) / 2 * strips.STEP)
     return [
         Seen(
             start, stop, _alternatives(np.exp(ctc.log_softmax(logits[first:last]))[:, 1:].sum(0), int(label))
@@ -110,6 +112,23 @@ def _characters(logits: np.ndarray, width: int) -> list[Seen]:
             itertools.pairwise(edges), spans.tolist(), names[list(best)], strict=True
         )
     ]
+
+
+def _edges(image: np.ndarray, middles: np.ndarray) -> list[float]:
+    """Where characters begin and end whose middles are about there, in pixels of the strip.
+
+    Between two of them it is where the least ink is, and if there is none at several places, nearest to half-way.
+    """
+    width = image.shape[1]
+    # Over a few columns: the gap between two characters is wider than those inside of one.
+    ink = cv2.blur((image < segmentation.levels(image)[0]).mean(0, dtype=np.float32)[None], (_GAP, 1))[0]
+    middles = np.clip(middles, 0, width - 1)
+    edges = [0.0]
+    for left, right in itertools.pairwise(middles.tolist()):
+        columns = np.arange(int(left), max(int(left), int(right)) + 1)
+        away = np.abs(columns - (left + right) / 2) / image.shape[0]
+        edges.append(float(columns[np.argmin(ink[columns] + _AWAY * away)]))
+    return [*edges, float(width)]
 
 
 def _alternatives(chances: np.ndarray, label: int) -> tuple[tuple[int, float], ...]:

@@ -398,7 +398,7 @@ class _Course:
         return np.asarray(np.interp(along, self._places, self._middles))
 
 
-def _levels(grey: np.ndarray) -> tuple[float, float, float]:
+def levels(grey: np.ndarray) -> tuple[float, float, float]:
     """The lightest grey of strokes, of the core of strokes, and of rules; all are darker than the grain of paper."""
     # The middle of what is light, because bold ink may cover more than half of a line.
     light = grey[grey > cv2.threshold(grey, 0, 255, cv2.THRESH_OTSU)[0]]
@@ -416,7 +416,7 @@ def _levels(grey: np.ndarray) -> tuple[float, float, float]:
 def _without_rules(grey: np.ndarray) -> np.ndarray:
     """Paints printed rules with paper, along the line and, on squared paper, across it."""
     height, width = grey.shape
-    stroke, _, faint = _levels(grey)
+    stroke, _, faint = levels(grey)
     dark = (grey < faint).astype(np.uint8)
     thickness = max(3, round(0.12 * height))
     # A short picture may show a single stroke.
@@ -488,7 +488,7 @@ def _parts(grey: np.ndarray, boxes: np.ndarray | None) -> tuple[np.ndarray, _Cou
         The part of each pixel, int32 (H, W), from 0 on from left to right, -1 for paper and dirt; and the
         course of the line.
     """
-    stroke, core, _ = _levels(grey)
+    stroke, core, _ = levels(grey)
     _, labels, statistics, _ = cv2.connectedComponentsWithStats(
         (grey < stroke).astype(np.uint8), connectivity=8
     )

@@ -5,6 +5,7 @@ The characters of vertical lines have to be parted before they can stand side by
 """
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Sequence
 
@@ -15,8 +16,9 @@ from serving import lines, segmentation
 from serving.line_reader import LineReader, Seen
 from serving.lines import Written
 from zoo import ctc, strips
-from zoo.manuscript import INK, Direction
+from zoo.manuscript import Direction
 
+_REACH = 10  # Pixels of a strip.
 _MARGIN = 0.05  # Around a line, in shares of its thickness; in training it was as much on average.
 
 
@@ -77,15 +79,25 @@ class _Row:
     matrix: np.ndarray
     is_written = True
 
+    @functools.cached_property
+    def _strokes(self) -> tuple[np.ndarray, np.ndarray]:
+        """What hangs together: low and high corners, int (n, 2, 2), and where the middle is along the strip, (n,)."""
+        ink = (self.strip < segmentation.levels(self.strip)[0]).astype(np.uint8)
+        _, _, found, middles = cv2.connectedComponentsWithStats(ink, connectivity=8)
+        low = found[1:, [cv2.CC_STAT_LEFT, cv2.CC_STAT_TOP]]
+        return np.stack([low, low + found[1:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]], 1), middles[1:, 0]
+
     def box(self, seen: Seen) -> np.ndarray:
-        """The corners of the ink of a character on the page, float32 (4, 2); of its room where there is none."""
+        """The corners of the strokes of a character on the page, float32 (4, 2); of its room where there are none."""
         left = min(int(seen.start), self.strip.shape[1] - 1)
         right = max(left + 1, round(seen.stop))
-        rows, columns = np.nonzero(self.strip[:, left:right] < INK)
         top, bottom = 0, len(self.strip)
-        if len(rows):
-            top, bottom = int(rows.min()), int(rows.max()) + 1
-            left, right = left + int(columns.min()), left + int(columns.max()) + 1
+        corners, middles = self._strokes
+        own = corners[(middles >= left) & (middles < right)]
+        if len(own):
+            (low, top), (high, bottom) = own[:, 0].min(0), own[:, 1].max(0)
+            # Strokes reach a little into the room of others; what reaches far belongs to several characters.
+            left, right = max(low, left - _REACH), min(high, right + _REACH)
         corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
         # The corners are the edges of pixels, whose middles have whole numbers.
         return lines.on_page(corners - 0.5, self.matrix)

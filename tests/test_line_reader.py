@@ -1,5 +1,6 @@
 """Lines that are read as wholes. A stand-in knows what a strip says; the bundled recogniser parts columns."""
 
+import itertools
 from pathlib import Path
 
 import cv2
@@ -41,7 +42,7 @@ def _reader(session: Session) -> line_reader.LineReader:
 def test_characters_stand_where_the_network_answers() -> None:
     (seen,) = _reader(Session("一二三"))([np.full((64, 192), 255, np.uint8)])
     assert "".join(charset.CHARACTERS[one.alternatives[0][0]] for one in seen) == "一二三"
-    assert [(one.start, one.stop) for one in seen] == [(0, 68), (68, 132), (132, 192)]
+    assert [(one.start, one.stop) for one in seen] == [(0, 64), (64, 128), (128, 192)]
     for one in seen:
         assert one.alternatives[0][1] > 0.9
         assert sum(share for _, share in one.alternatives) <= 1 + 1e-6
@@ -144,6 +145,40 @@ def test_a_column_without_characters_has_none() -> None:
     # A row shows its room where it has no ink.
     (row,) = whole_lines.read(flat, [quad], ["horizontal"], Liar(), cells.logits, cells.size)
     assert row[0].quad.shape == (4, 2)
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.25])
+def test_boxes_enclose_the_strokes_of_each_character_however_faint(strength: float) -> None:
+    class Ruler:
+        """Says that characters end half-way between two squares."""
+
+        def __call__(self, images: list[np.ndarray]) -> list[list[line_reader.Seen]]:
+            scale = images[0].shape[1] / width
+            edges = [scale * (14 + felt_tip.STEP * number) for number in range(5)]
+            return [[line_reader.Seen(a, b, ((1, 1.0),)) for a, b in itertools.pairwise(edges)]]
+
+    drawn = felt_tip.line("十口三二")[..., 0].astype(float)
+    flat = np.clip(250 - strength * (240 - drawn), 0, 255).astype(np.uint8)
+    height, width = flat.shape
+    quad = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    cells = Reader(threads=1)._recogniser
+    (row,) = whole_lines.read(flat, [quad], ["horizontal"], Ruler(), cells.logits, cells.size)
+    for number, written in enumerate(row):
+        left = 14 + felt_tip.STEP * number
+        rows, columns = np.nonzero(drawn[:, left : left + felt_tip.STEP] < 200)
+        expected = [left + columns.min(), rows.min(), left + columns.max(), rows.max()]
+        np.testing.assert_allclose([*written.quad.min(0), *written.quad.max(0)], expected, atol=4)
+
+
+def test_characters_are_parted_where_the_least_ink_is() -> None:
+    strip = np.full((64, 160), 255, np.uint8)
+    for left, right in ((4, 60), (66, 70), (90, 150)):  # Wide, narrow, wide, with a stroke apart inside.
+        strip[10:50, left:right] = 0
+    strip[:, 30:34] = 255
+    edges = line_reader._edges(strip, np.array([32.0, 68.0, 120.0]))
+    assert (edges[0], edges[-1]) == (0, 160)
+    assert 60 <= edges[1] <= 66
+    assert 70 <= edges[2] <= 90
 
 
 def test_columns_may_keep_what_their_parting_reads() -> None:
