@@ -59,7 +59,7 @@ def read(
         _Column.of(image, matrix, next(text_of_columns)) if way == "vertical" else _Row(image, matrix)
         for (image, matrix), way in zip(cut, ways, strict=True)
     ]
-    read_whole = iter(
+    read_whole = (
         [Written(one.box(seen), seen.alternatives) for seen in text] if one.is_written else []
         for one, text in zip(shown, reader([one.strip for one in shown]), strict=True)
     )
