@@ -28,6 +28,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+os.environ["KERAS_BACKEND"] = "jax"  # Before Keras is loaded.
+
 import zoo
 from training import glyphs, pipeline, sources, strips, strokes, texts
 from training.sources import Glyphs
@@ -301,7 +303,6 @@ def main() -> None:
         "--teacher", type=json.loads, default=_TEACHER, help="sizes of the larger network, as JSON"
     )
     options = parser.parse_args()
-    os.environ["KERAS_BACKEND"] = "jax"
     groups = read(options)
     if options.task == "characters":
         sampler: Any = cells(groups, options.batch_size or 512)
