@@ -19,7 +19,7 @@ _AFTER = 48  # Of paper behind a strip: the answer to a small mark may come behi
 _OVERLAP = 352  # Of two parts: the network sees 175 pixels to either side.
 _BEAM, _TOP = 8, 5  # Texts and classes that the search follows.
 _ALTERNATIVES = 8
-_GAP = 9  # Pixels.
+_GAP = 9  # Pixels over which ink is averaged.
 _AWAY = 0.05  # What being off half-way by the height of the strip counts beside ink that fills a column.
 
 
