@@ -31,7 +31,8 @@ import numpy as np
 os.environ["KERAS_BACKEND"] = "jax"  # Before Keras is loaded.
 
 import zoo
-from training import glyphs, pipeline, sources, strips, strokes, texts
+from training import glyphs, pipeline, recipe, sources, strips, strokes, texts
+from training.recipe import CharacterRecipe
 from training.sources import Glyphs
 from zoo import charset
 
@@ -39,12 +40,12 @@ from zoo import charset
 _MIX = (0.40, 0.25, 0.35)
 _FEW = 3  # Fewer samples of a class do not stand for their whole group.
 _TEACHER = {"widths": (64, 128, 256, 512), "depths": (1, 2, 3, 1), "embedding": 384, "dropout": 0.2}
-_TEMPERATURE, _TAUGHT = 2.0, 0.65  # As in `CharacterRecipe`; the share of the loss that follows the teacher.
+_TEMPERATURE = CharacterRecipe.teacher_temperature
+_TAUGHT = 0.65  # The share of the loss that follows the teacher.
 _LISTENING = (0.12, 0.32)  # Between these shares of the run that share rises to `_TAUGHT`.
 _FADING = 0.7  # From this share of the run on, the distortions shrink to half.
 _FINE = 10**9  # Steps of the clock that the distortions fade by.
 _KEPT = 0.9995  # Of the averages in each step.
-_WIDTHS = (256, 512, 768)
 _LONGEST = 40  # Characters of a strip.
 _SAID, _SAVED = 20.0, 180.0  # Seconds between two lines of the log, and between two times that all is saved.
 
@@ -69,7 +70,7 @@ class Clock:
 
 def read(options: argparse.Namespace) -> tuple[list[Glyphs], list[Glyphs], list[Glyphs]]:
     """The hands, fonts and made-up writers that train."""
-    hands = sources.read_hands(options.data / "hands" / "train", ("w10",))
+    hands = sources.read_hands(options.data / "hands" / "train", recipe.find("hanzinet_m").chinese_only)
     fonts = [sources.read_font(font) for font in options.fonts]
     drawn = [source for folder in options.strokes for source in strokes.read_strokes(folder)]
     return hands, fonts, glyphs.made_up_writers(drawn, options.stroke_writers, seed=4242)
@@ -97,7 +98,7 @@ def strips_of(groups: Sequence[Sequence[Glyphs]], data: Path, batch_size: int) -
     """Draws lines of text, from each group as many as `_MIX` says."""
     every = [source for group in groups for source in group]
     sentences = texts.read_texts(texts.of_folder(data)) or texts.invented(every, seed=0)
-    sampler = strips.StripSampler.of(sentences, every, _WIDTHS, batch_size, seed=0)
+    sampler = strips.StripSampler.of(sentences, every, recipe.find("line_s").widths, batch_size, seed=0)
     ends = np.cumsum([len(group) for group in groups])[:-1]
     parts = np.split(sampler.shares, ends)
     shares = np.concatenate([share * part / part.sum() for share, part in zip(_MIX, parts, strict=True)])
@@ -122,7 +123,9 @@ class Learner:
         import optax
         from jax import numpy as jnp
 
-        self.model, self._rate = model, rate
+        self.model = model
+        # A short rise, then half a cosine to zero.
+        self._schedule = optax.warmup_cosine_decay_schedule(0.0, rate, warmup_steps=30, decay_steps=1000)
         trained = [variable.value for variable in model.trainable_variables]
         others = [variable.value for variable in model.non_trainable_variables]
         kernels = [value.ndim > 1 for value in trained]
@@ -135,11 +138,8 @@ class Learner:
         self.state = (trained, others, self._rule.init(trained), averages)
 
     def rate(self, share: float) -> np.float32:
-        """A short rise, then half a cosine to zero."""
-        rise = 0.03
-        if share < rise:
-            return np.float32(self._rate * share / rise)
-        return np.float32(self._rate * 0.5 * (1 + np.cos(np.pi * (share - rise) / (1 - rise))))
+        """The rate after a share of the run."""
+        return np.float32(self._schedule(1000 * share))
 
     def logits(self, trained: Any, others: Any, images: Any, training: bool) -> tuple[Any, Any]:
         outputs, others = self.model.stateless_call(trained, others, images, training=training)
@@ -181,7 +181,8 @@ def characters(batches: Iterator[Batch], clock: Clock, out: Path, teacher: dict[
     """Trains both sizes of HanziNet beside a teacher."""
     import jax
     import keras
-    from jax import numpy as jnp
+
+    from training.characters import crossentropy
 
     keras.config.set_dtype_policy("mixed_bfloat16")
     large = Learner(zoo.create("hanzinet", classes=len(charset.CHARACTERS), **teacher), 2.5e-3)
@@ -189,7 +190,7 @@ def characters(batches: Iterator[Batch], clock: Clock, out: Path, teacher: dict[
     students = {name: Learner(zoo.load(name), 3e-3) for name in ("hanzinet_m", "hanzinet_s")}
 
     def hard(logits: Any, labels: Any) -> Any:
-        return -jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], 1).mean()
+        return crossentropy(labels, logits).mean()
 
     @functools.partial(jax.jit, donate_argnums=0)
     def step(states: Any, images: Any, labels: Any, rates: Any, taught: Any) -> tuple[Any, Any]:
