@@ -7,7 +7,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from serving import runtime, segmentation
+from serving import runtime
 from zoo import ctc, strips
 
 MODEL = "line_s"
@@ -51,8 +51,12 @@ class LineReader:
         self._characters = preset.characters
         self._temperature = preset.temperature
 
-    def __call__(self, images: Sequence[np.ndarray]) -> list[list[Seen]]:
-        """Reads strips, uint8 (64, w) each, dark ink on light paper.
+    def __call__(self, images: Sequence[np.ndarray], inks: Sequence[np.ndarray]) -> list[list[Seen]]:
+        """Reads strips.
+
+        Args:
+            images: uint8 (64, w) each, dark ink on light paper.
+            inks: Which of their pixels are ink, uint8 (64, w) of 0 and 1 each.
 
         Returns:
             The characters of each strip from left to right.
@@ -65,7 +69,7 @@ class LineReader:
         for place in order:
             image = images[place]
             room = np.full((strips.HEIGHT, _AFTER), strips.shade(image), np.uint8)
-            seen[place] = _characters(self.logits(np.concatenate([image, room], 1)), image)
+            seen[place] = _characters(self.logits(np.concatenate([image, room], 1)), inks[place])
         return seen
 
     def logits(self, image: np.ndarray) -> np.ndarray:
@@ -94,7 +98,7 @@ class LineReader:
         return logits / np.float32(self._temperature)
 
 
-def _characters(logits: np.ndarray, image: np.ndarray) -> list[Seen]:
+def _characters(logits: np.ndarray, ink: np.ndarray) -> list[Seen]:
     """The most probable text of a strip, and where it stands."""
     # What the search looks at: a hundred classes or two. The others would change all paths alike.
     likely = np.argpartition(logits[:, 1:], -_TOP, axis=1)[:, -_TOP:] + 1
@@ -103,7 +107,7 @@ def _characters(logits: np.ndarray, image: np.ndarray) -> list[Seen]:
     if not best:
         return []
     spans = np.array(ctc.align(logits[:, names], best))
-    edges = _edges(image, (spans.sum(1) - 1) / 2 * strips.STEP)
+    edges = _edges(ink, (spans.sum(1) - 1) / 2 * strips.STEP)
     return [
         Seen(
             start, stop, _alternatives(np.exp(ctc.log_softmax(logits[first:last]))[:, 1:].sum(0), int(label))
@@ -114,20 +118,20 @@ def _characters(logits: np.ndarray, image: np.ndarray) -> list[Seen]:
     ]
 
 
-def _edges(image: np.ndarray, middles: np.ndarray) -> list[float]:
+def _edges(ink: np.ndarray, middles: np.ndarray) -> list[float]:
     """Where characters begin and end whose middles are about there, in pixels of the strip.
 
     Between two of them it is where the least ink is, and if there is none at several places, nearest to half-way.
     """
-    width = image.shape[1]
+    height, width = ink.shape
     # Over a few columns: the gap between two characters is wider than those inside of one.
-    ink = cv2.blur((image < segmentation.levels(image)[0]).mean(0, dtype=np.float32)[None], (_GAP, 1))[0]
+    covered = cv2.blur(ink.mean(0, dtype=np.float32)[None], (_GAP, 1))[0]
     middles = np.clip(middles, 0, width - 1)
     edges = [0.0]
     for left, right in itertools.pairwise(middles.tolist()):
         columns = np.arange(int(left), max(int(left), int(right)) + 1)
-        away = np.abs(columns - (left + right) / 2) / image.shape[0]
-        edges.append(float(columns[np.argmin(ink[columns] + _AWAY * away)]))
+        away = np.abs(columns - (left + right) / 2) / height
+        edges.append(float(columns[np.argmin(covered[columns] + _AWAY * away)]))
     return [*edges, float(width)]
 
 

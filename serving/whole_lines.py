@@ -61,29 +61,44 @@ def read(
     ]
     read_whole = (
         [Written(one.box(seen), seen.alternatives) for seen in text] if one.is_written else []
-        for one, text in zip(shown, reader([one.strip for one in shown]), strict=True)
+        for one, text in zip(
+            shown, reader([one.strip for one in shown], [one.ink for one in shown]), strict=True
+        )
     )
     return [next(read_whole if one else text_of_columns) for one in whole]
 
 
 @dataclasses.dataclass(frozen=True)
-class _Row:
-    """A horizontal line.
+class _Shown:
+    """A line as the reader sees it.
 
     Attributes:
         strip: uint8 (64, w).
-        matrix: From the page to it, (3, 3).
     """
 
     strip: np.ndarray
+
+    @functools.cached_property
+    def ink(self) -> np.ndarray:
+        """Which pixels of the strip are ink, uint8 (64, w) of 0 and 1."""
+        return (self.strip < segmentation.levels(self.strip)[0]).astype(np.uint8)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Row(_Shown):
+    """A horizontal line.
+
+    Attributes:
+        matrix: From the page to the strip, (3, 3).
+    """
+
     matrix: np.ndarray
     is_written = True
 
     @functools.cached_property
     def _strokes(self) -> tuple[np.ndarray, np.ndarray]:
         """What hangs together: low and high corners, int (n, 2, 2), and where the middle is along the strip, (n,)."""
-        ink = (self.strip < segmentation.levels(self.strip)[0]).astype(np.uint8)
-        _, _, found, middles = cv2.connectedComponentsWithStats(ink, connectivity=8)
+        _, _, found, middles = cv2.connectedComponentsWithStats(self.ink, connectivity=8)
         low = found[1:, [cv2.CC_STAT_LEFT, cv2.CC_STAT_TOP]]
         return np.stack([low, low + found[1:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]], 1), middles[1:, 0]
 
@@ -104,16 +119,14 @@ class _Row:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Column:
+class _Column(_Shown):
     """A vertical line, laid out.
 
     Attributes:
-        strip: uint8 (64, w).
         places: Where each of its characters stands there, (n, 2).
         characters: As they were read one by one.
     """
 
-    strip: np.ndarray
     places: np.ndarray
     characters: Sequence[Written]
 

@@ -39,8 +39,16 @@ def _reader(session: Session) -> line_reader.LineReader:
     return line_reader.LineReader(session, runtime.preset("hanzinet_m"))
 
 
+def _read_blank(session: Session, *widths: int) -> list[list[line_reader.Seen]]:
+    """What the reader makes of strips without ink."""
+    return _reader(session)(
+        [np.full((64, width), 255, np.uint8) for width in widths],
+        [np.zeros((64, width), np.uint8) for width in widths],
+    )
+
+
 def test_characters_stand_where_the_network_answers() -> None:
-    (seen,) = _reader(Session("一二三"))([np.full((64, 192), 255, np.uint8)])
+    (seen,) = _read_blank(Session("一二三"), 192)
     assert "".join(charset.CHARACTERS[one.alternatives[0][0]] for one in seen) == "一二三"
     assert [(one.start, one.stop) for one in seen] == [(0, 64), (64, 128), (128, 192)]
     for one in seen:
@@ -50,17 +58,17 @@ def test_characters_stand_where_the_network_answers() -> None:
 
 
 def test_equal_neighbours_are_two() -> None:
-    (seen,) = _reader(Session("口口"))([np.full((64, 128), 255, np.uint8)])
+    (seen,) = _read_blank(Session("口口"), 128)
     assert len(seen) == 2
 
 
 def test_strips_keep_their_order_and_come_in_few_widths() -> None:
     session = Session("一二三四五六七八")
     widths = [500, 60, 300, 130]
-    read = _reader(session)([np.full((64, width), 255, np.uint8) for width in widths])
+    read = _read_blank(session, *widths)
     assert [len(one) for one in read] == [8, 2, 5, 3]  # Some answers come behind the ink.
     assert session.widths == [256, 256, 512, 768]
-    assert _reader(session)([]) == []
+    assert _read_blank(session) == []
 
 
 def test_a_long_strip_is_read_in_parts_that_fit_together() -> None:
@@ -87,7 +95,7 @@ def test_a_long_strip_is_read_in_parts_that_fit_together() -> None:
 
 def test_a_model_of_other_classes_is_named() -> None:
     with pytest.raises(runtime.ModelError, match=r"stand-in\.tflite: .* Received: 7"):
-        _reader(Session("", classes=7))([np.full((64, 64), 255, np.uint8)])
+        _read_blank(Session("", classes=7), 64)
 
 
 @pytest.mark.parametrize("vertical", [False, True])
@@ -135,7 +143,7 @@ def test_parts_of_a_long_strip_answer_as_the_whole_does() -> None:
 
 def test_a_column_without_characters_has_none() -> None:
     class Liar:
-        def __call__(self, images: list[np.ndarray]) -> list[list[line_reader.Seen]]:
+        def __call__(self, images: list[np.ndarray], inks: object) -> list[list[line_reader.Seen]]:
             return [[line_reader.Seen(0.0, 8.0, ((1, 1.0),))] for _ in images]
 
     flat = np.full((300, 80), 255, np.uint8)
@@ -152,7 +160,7 @@ def test_boxes_enclose_the_strokes_of_each_character_however_faint(strength: flo
     class Ruler:
         """Says that characters end half-way between two squares."""
 
-        def __call__(self, images: list[np.ndarray]) -> list[list[line_reader.Seen]]:
+        def __call__(self, images: list[np.ndarray], inks: object) -> list[list[line_reader.Seen]]:
             scale = images[0].shape[1] / width
             edges = [scale * (14 + felt_tip.STEP * number) for number in range(5)]
             return [[line_reader.Seen(a, b, ((1, 1.0),)) for a, b in itertools.pairwise(edges)]]
@@ -175,7 +183,7 @@ def test_characters_are_parted_where_the_least_ink_is() -> None:
     for left, right in ((4, 60), (66, 70), (90, 150)):  # Wide, narrow, wide, with a stroke apart inside.
         strip[10:50, left:right] = 0
     strip[:, 30:34] = 255
-    edges = line_reader._edges(strip, np.array([32.0, 68.0, 120.0]))
+    edges = line_reader._edges((strip < 128).astype(np.uint8), np.array([32.0, 68.0, 120.0]))
     assert (edges[0], edges[-1]) == (0, 160)
     assert 60 <= edges[1] <= 66
     assert 70 <= edges[2] <= 90
@@ -183,7 +191,7 @@ def test_characters_are_parted_where_the_least_ink_is() -> None:
 
 def test_columns_may_keep_what_their_parting_reads() -> None:
     class Liar:
-        def __call__(self, images: list[np.ndarray]) -> list[list[line_reader.Seen]]:
+        def __call__(self, images: list[np.ndarray], inks: object) -> list[list[line_reader.Seen]]:
             return [[line_reader.Seen(0.0, 64.0, ((7, 1.0),))] for _ in images]
 
     across, down = felt_tip.line("十口")[..., 0], felt_tip.line("十口", vertical=True)[..., 0]
