@@ -17,7 +17,8 @@ MODEL = "line_s"
 _STEP, _WIDEST = 256, 2048
 _AFTER = 48  # Of paper behind a strip: the answer to a small mark may come behind its ink.
 _OVERLAP = 352  # Of two parts: the network sees 175 pixels to either side.
-_BEAM, _TOP = 8, 5  # Texts and classes that the search follows.
+_BEAM, _TOP = 8, 5  # Texts and classes that the search follows,
+_LEAST = -8.0  # and their least log probability.
 _ALTERNATIVES = 8
 _GAP = 9  # Pixels over which ink is averaged.
 _AWAY = 0.05  # What being off half-way by the height of the strip counts beside ink that fills a column.
@@ -103,7 +104,7 @@ def _characters(logits: np.ndarray, ink: np.ndarray) -> list[Seen]:
     # What the search looks at: a hundred classes or two. The others would change all paths alike.
     likely = np.argpartition(logits[:, 1:], -_TOP, axis=1)[:, -_TOP:] + 1
     names = np.unique(np.append(likely, ctc.BLANK))
-    best = ctc.prefix_beam(logits[:, names], _BEAM, _TOP)[0].ids
+    best = ctc.prefix_beam(logits[:, names], _BEAM, _TOP, least=_LEAST)[0].ids
     if not best:
         return []
     spans = np.array(ctc.align(logits[:, names], best))

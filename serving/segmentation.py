@@ -209,8 +209,8 @@ class _Lattice:
         em = self._course.em
         pad = round(_LONGEST * em)
         grey = cv2.copyMakeBorder(self._grey, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=255)
-        owner = cv2.copyMakeBorder(self._owner, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=-1)
-        owner = _nearest(np.asarray(owner))
+        near = _nearest(self._owner)
+        owner = np.asarray(cv2.copyMakeBorder(near, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=-1))
         for (first, stop), (low, high) in zip(self.candidates, self._boxes, strict=True):
             side = max(em, 1.05 * (high - low).max())
             middle = (low + high) / 2
@@ -218,12 +218,13 @@ class _Lattice:
             place = max(0.0, 1 - (high - low)[1] / (0.9 * _TALL * em))
             middle[1] += place * (self._course.middle(middle[0]) - middle[1])
             reach = side * (0.5 + MARGIN) + 2
-            left = max(0, int(middle[0] - reach) + pad)
-            window = slice(left, int(middle[0] + reach) + pad + 1)
-            alone = grey[:, window].copy()
-            alone[(owner[:, window] < first) | (owner[:, window] >= stop)] = 255
+            left, top = np.maximum(middle - reach + pad, 0).astype(int)
+            right, bottom = (middle + reach + pad).astype(int) + 1
+            window = slice(top, bottom), slice(left, right)
+            alone = grey[window].copy()
+            alone[(owner[window] < first) | (owner[window] >= stop)] = 255
             corners = middle + np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * side / 2
-            quad = corners + np.array([pad - left, pad]) - 0.5
+            quad = corners + np.array([pad - left, pad - top]) - 0.5
             crop = geometry.rectify(alone, quad[None], size, MARGIN)[0]
             yield crop.T if self._vertical else crop
 

@@ -89,6 +89,17 @@ def test_a_narrow_beam_never_claims_too_much(logits: np.ndarray) -> None:
 
 @settings(deadline=None, max_examples=100)
 @given(small_logits())
+def test_classes_that_are_hardly_possible_may_be_left_out(logits: np.ndarray) -> None:
+    truth = every_text(logits)
+    possible = {0, *np.flatnonzero((ctc.log_softmax(logits) >= -1.0).any(0)).tolist()}
+    for reading in ctc.prefix_beam(logits, 1000, 4, least=-1.0):
+        assert possible.issuperset(reading.ids)
+        assert reading.score <= truth[reading.ids] + 1e-9
+    assert ctc.prefix_beam(logits, 1000, 4, least=-1e9) == ctc.prefix_beam(logits, 1000, 4)
+
+
+@settings(deadline=None, max_examples=100)
+@given(small_logits())
 def test_greedy_reads_the_best_path_and_where_it_runs(logits: np.ndarray) -> None:
     scores = ctc.log_softmax(logits)
     reading = ctc.greedy(logits)

@@ -149,6 +149,15 @@ def test_the_weights_of_a_clipped_critic_stay_small() -> None:
     assert max(float(np.abs(weight).max()) for weight in adversary.drawing_variables()) > 0.003
 
 
+def test_the_maps_of_a_clipped_critic_do_not_vanish() -> None:
+    critic = dcgan.discriminator(64, 16)
+    for variable in critic.trainable_variables:
+        variable.assign(keras.ops.clip(variable, -0.01, 0.01))
+    last = keras.Model(critic.input, critic.get_layer("down3_norm").output)
+    pictures = np.random.default_rng(0).uniform(0, 255, (16, 64, 64, 1)).astype(np.float32)
+    assert float(np.std(last(pictures, training=True))) == pytest.approx(0.01, rel=0.2)
+
+
 def test_the_critic_of_the_gradient_penalty_does_not_normalise_over_the_batch() -> None:
     adversary = wgan.WganGp(wgan.wgan(16, 4, 4), width=4)
     assert "BatchNormalization" not in _kinds(adversary.discriminator)

@@ -256,6 +256,19 @@ def test_the_rates_fall_at_the_end_of_a_run(data: Path) -> None:
         assert float(falling.model.discriminator_optimizer.learning_rate) == pytest.approx(0.25 * share)
 
 
+def test_the_small_slopes_of_a_clipped_critic_move_weights_by_the_rate(data: Path) -> None:
+    recipe = dataclasses.replace(_recipe("wgan", data), rule="rmsprop", growth=0, ema=0)
+    task = recipe.task()
+    task.compile(task.model)
+    weights = task.model.drawing_variables()
+    before = [keras.ops.convert_to_numpy(weight) for weight in weights]
+    task.model.optimizer.apply([keras.ops.full_like(weight, 1e-6) for weight in weights], weights)
+    for weight, value in zip(weights, before, strict=True):
+        # After one step the mean square is a tenth of the square.
+        moved = value - keras.ops.convert_to_numpy(weight)
+        np.testing.assert_allclose(moved, 10**0.5 * recipe.learning_rate, rtol=0.01)
+
+
 def test_only_what_draws_from_noise_may_be_moved(data: Path) -> None:
     with pytest.raises(ValueError, match=r"from noise alone\. Received: pix2pix"):
         dataclasses.replace(_recipe("pix2pix", data), moved=True).task()

@@ -132,7 +132,8 @@ class GenerationTask:
 
         def optimizer(rate: float, **options: Any) -> keras.optimizers.Optimizer:
             if recipe.rule == "rmsprop":
-                return keras.optimizers.RMSprop(rate, **options)
+                # A critic with clipped weights gives slopes far below the root of Keras's epsilon.
+                return keras.optimizers.RMSprop(rate, epsilon=1e-16, **options)
             return keras.optimizers.Adam(rate, recipe.beta_1, recipe.beta_2, **options)
 
         model.compile(

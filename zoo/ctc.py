@@ -191,6 +191,7 @@ def prefix_beam(
     bigram: Bigram | None = None,
     weight: float = 0.5,
     bonus: float = 0.0,
+    least: float = -math.inf,
 ) -> list[Reading]:
     """Searches for the most probable text, summed over its paths.
 
@@ -201,6 +202,7 @@ def prefix_beam(
         bigram: Also scores each character by the one before it.
         weight: What log P(next | previous) counts beside the network.
         bonus: What each character adds to the score, against the bigram's liking for short texts.
+        least: Classes of a step with a lower log probability are not looked at; most steps are sure of one.
 
     Returns:
         At most `beam_width` texts, the best first. The score of a text is the log probability of the
@@ -224,6 +226,7 @@ def prefix_beam(
     beam: dict[tuple[int, ...], tuple[float, float, float]] = {(): (0.0, _NEVER, 0.0)}
     for step in scores:
         classes = _top_classes(step, top)
+        classes = classes[step[classes] >= least]
         values = step[classes].tolist()
         names = classes.tolist()
         blank = float(step[BLANK])

@@ -113,6 +113,7 @@ def discriminator(size: int = 64, width: int = 128, norm: Norm = "batch", classe
 
 def encoder(x: keras.KerasTensor, halvings: int, width: int, norm: Norm = "batch") -> keras.KerasTensor:
     """The strided convolutions of the discriminator: a picture in -1 ... 1 becomes a map 4 by 4."""
+    # The variance of the maps of a critic whose weights are at most 0.01 is below 0.00001.
     for number in range(halvings):
         plain = number == 0 or norm == "none"
         name = f"down{number}"
@@ -121,7 +122,9 @@ def encoder(x: keras.KerasTensor, halvings: int, width: int, norm: Norm = "batch
         )(x)
         if not plain:
             x = (
-                layers.BatchNormalization(gamma_initializer=_normal(1.0), name=f"{name}_norm")(x)
+                layers.BatchNormalization(
+                    epsilon=1e-8, gamma_initializer=_normal(1.0), name=f"{name}_norm"
+                )(x)
                 if norm == "batch"
                 else layers.GroupNormalization(1, name=f"{name}_norm")(x)
             )

@@ -256,8 +256,11 @@ class _Straightened:
 
     def uncurl(self) -> None:
         """Bends the page until its lines are straight."""
-        dy = _bend(_lineness(self.darkness), self._dy.shape)
-        dx = _bend(_lineness(self.darkness.T), self._dx.T.shape).T
+        height, width = self.darkness.shape
+        narrow = cv2.resize(self.darkness, (-(-width // _SQUEEZE), height), interpolation=cv2.INTER_AREA)
+        low = cv2.resize(self.darkness, (width, -(-height // _SQUEEZE)), interpolation=cv2.INTER_AREA)
+        dy = _bend(narrow, self._dy.shape)
+        dx = _bend(np.ascontiguousarray(low.T), self._dx.T.shape).T
         # The fields compose: what is now at (x, y) was at (x + dx, y + dy) before.
         before_x, before_y = self._displacement(self._x + dx, self._y + dy)
         self._dx, self._dy = dx + before_x, dy + before_y
@@ -308,20 +311,13 @@ def _curl(segments: np.ndarray, size: np.ndarray) -> np.ndarray:
     return np.asarray(field, np.float32)
 
 
+_RUN = 15  # Pixels along a line over which it is smoothed.
+_SQUEEZE = 4  # Pixels along a line that become one where only its bends are looked for.
 _PALE = 12.0  # A line this much darker than its surroundings is seen well, before its contrast is known.
 
 
-def _lineness(darkness: np.ndarray, contrast: float = _PALE) -> np.ndarray:
-    """How much each pixel lies on a thin horizontal line: float32 (H, W), 0 ... 1.
-
-    `contrast` is that of a line which counts in full; ink counts no more than that.
-    """
-    return np.clip(_ridge(darkness) / contrast, 0, 1)
-
-
-def _ridge(darkness: np.ndarray) -> np.ndarray:
-    """The contrast of each pixel against what is above and below, smoothed along the line."""
-    run = cv2.blur(np.ascontiguousarray(darkness), (15, 1))
+def _ridge(run: np.ndarray) -> np.ndarray:
+    """The contrast of each pixel of a page that is smoothed along its lines, against what is above and below."""
     reach = 3
     ridge = np.zeros_like(run)
     if len(run) > 2 * reach:
@@ -332,14 +328,20 @@ def _ridge(darkness: np.ndarray) -> np.ndarray:
     return cv2.dilate(ridge, np.ones((3, 1), np.uint8))
 
 
-def _bend(lineness: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The displacement dy, float32 of the given (height, width), that straightens horizontal lines."""
-    height, width = lineness.shape
-    hop = 32
-    strips = max(2, width // hop)
+def _bend(narrow: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The displacement dy, float32 of the given (height, width), that straightens the horizontal lines of a page.
+
+    Args:
+        narrow: Its darkness, float32 (H, W / `_SQUEEZE`).
+        shape: Of the displacement.
+    """
+    height = len(narrow)
+    strips = max(2, narrow.shape[1] // 8)
     bands = max(1, min(6, height // 200))
-    # Each strip takes half of its neighbours in, so that ink weighs less.
-    halves = cv2.resize(lineness, (2 * strips, height), interpolation=cv2.INTER_AREA)
+    ridge = _ridge(cv2.blur(narrow, (_RUN // _SQUEEZE, 1)))
+    # Ink counts no more than a line that is seen well. Each strip takes half of its neighbours in, so that ink weighs
+    # less.
+    halves = cv2.resize(np.clip(ridge / _PALE, 0, 1), (2 * strips, height), interpolation=cv2.INTER_AREA)
     profiles = np.ascontiguousarray(cv2.blur(halves, (4, 1), anchor=(1, 0))[:, ::2].T)
     profiles = cv2.GaussianBlur(profiles, (0, 0), sigmaX=1.2, sigmaY=0.01)
     middle = np.linspace(0, height, bands + 1)
@@ -399,7 +401,8 @@ def _lines_of_grid(
     darkness: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float] | None:
     """Tops and bottoms of the rows, lefts and rights of the columns, and the score."""
-    ridge_across, ridge_upright = _ridge(darkness), _ridge(darkness.T).T
+    ridge_across = _ridge(cv2.blur(darkness, (_RUN, 1)))
+    ridge_upright = _ridge(np.ascontiguousarray(cv2.blur(darkness, (1, _RUN)).T)).T
     height, width = darkness.shape
     rows, columns = slice(0, height), slice(0, width)
     contrast_across = contrast_upright = _PALE

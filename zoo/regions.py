@@ -15,6 +15,8 @@ References:
 import cv2
 import numpy as np
 
+from zoo import geometry
+
 SPREAD = 0.3
 """Standard deviation of the Gaussian of a character, in shares of its side."""
 
@@ -164,7 +166,7 @@ def _rectangle(points: np.ndarray, narrowed: float) -> np.ndarray:
         middle, sides, turned = (low + high) / 2, high - low, 0.0
     grown = np.asarray(sides) + 1 + short * (1 / narrowed - 1)
     corners = cv2.boxPoints((tuple(map(float, middle)), tuple(map(float, grown)), turned))
-    return np.roll(corners, -int(np.argmin(corners.sum(1))), axis=0)
+    return geometry.order_corners(corners)
 
 
 def _on_picture(quads: np.ndarray, scale: float) -> np.ndarray:
