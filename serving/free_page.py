@@ -8,7 +8,7 @@ from serving import lines, orientation
 from serving.cells import BATCH
 from serving.lines import Written
 from serving.segmentation import Recogniser
-from zoo import ctc, geometry, layout, manuscript
+from zoo import ctc, geometry, layout
 from zoo.manuscript import Direction
 
 
@@ -27,12 +27,12 @@ class FoundLine(NamedTuple):
 
 
 def read(
-    image: np.ndarray, quads: np.ndarray, recogniser: Recogniser, size: int, read_lines: lines.ReadLines
+    flat: np.ndarray, quads: np.ndarray, recogniser: Recogniser, size: int, read_lines: lines.ReadLines
 ) -> list[FoundLine]:
     """Reads a page, however it lies.
 
     Args:
-        image: uint8 (H, W, 3) RGB.
+        flat: uint8 (H, W), from `zoo.manuscript.flatten`.
         quads: Corners of its lines in no order, float32 (n, 4, 2), from `serving.finder`.
         recogniser: Reads cells, which tells how the page lies.
         size: Side of a cell in pixels.
@@ -41,7 +41,6 @@ def read(
     Returns:
         The lines in reading order, those without characters left out.
     """
-    flat = manuscript.flatten(image)
     turns = orientation.turns(flat, quads, lambda crops: _certainties(recogniser, crops), size)
     height, width = flat.shape
     if turns:
@@ -63,11 +62,11 @@ def read(
 
 def _certainties(recogniser: Recogniser, crops: np.ndarray) -> np.ndarray:
     """The probability of the best character of each crop, float (n,); 0 where an empty cell is likelier."""
-    scores = np.concatenate(
-        [ctc.log_softmax(recogniser(crops[start : start + BATCH])) for start in range(0, len(crops), BATCH)]
+    logits = np.concatenate(
+        [recogniser(crops[start : start + BATCH]) for start in range(0, len(crops), BATCH)]
     )
-    best = scores[:, 1:].max(1)
-    return np.where(best > scores[:, ctc.BLANK], np.exp(best), 0.0)
+    best = logits[:, 1:].max(1)
+    return np.where(best > logits[:, ctc.BLANK], np.exp(best - ctc.log_sum_exp(logits)[:, 0]), 0.0)
 
 
 def _around(quads: np.ndarray, direction: Direction) -> np.ndarray:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from serving import runtime
+from serving.ahead import ahead
 from zoo import ctc, strips
 
 MODEL = "line_s"
@@ -66,11 +67,10 @@ class LineReader:
             serving.runtime.ModelError: The model has other classes than its preset says.
         """
         order = np.argsort([image.shape[1] for image in images], kind="stable").tolist()
+        answers = ahead(self.logits(_with_room(images[place])) for place in order)
         seen: list[list[Seen]] = [[] for _ in images]
-        for place in order:
-            image = images[place]
-            room = np.full((strips.HEIGHT, _AFTER), strips.shade(image), np.uint8)
-            seen[place] = _characters(self.logits(np.concatenate([image, room], 1)), inks[place])
+        for place, logits in zip(order, answers, strict=True):
+            seen[place] = _characters(logits, inks[place])
         return seen
 
     def logits(self, image: np.ndarray) -> np.ndarray:
@@ -97,6 +97,11 @@ class LineReader:
                 f"{len(self._characters)} classes. Received: {logits.shape[1]}."
             )
         return logits / np.float32(self._temperature)
+
+
+def _with_room(image: np.ndarray) -> np.ndarray:
+    """A strip and the paper behind it."""
+    return np.pad(image, ((0, 0), (0, _AFTER)), constant_values=strips.shade(image))
 
 
 def _characters(logits: np.ndarray, ink: np.ndarray) -> list[Seen]:

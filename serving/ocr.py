@@ -7,6 +7,7 @@ import itertools
 import os
 import unicodedata
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, cast, overload
 
@@ -188,27 +189,34 @@ class Reader:
             return self._read_line(image, name)
         if layout == "char":
             return self._read_character(image, name)
-        grid = manuscript.find(image) if layout != "lines" else None
-        if grid is not None:
-            return self._read_grid(image, grid, name)
-        if layout == "grid":
-            raise LayoutError(
-                "no manuscript paper was found; the whole frame of the sheet must be in the picture "
-                "(layout 'lines' reads pages without cells, 'char' a single character)"
-            )
-        quads, _ = self._finder(image)
         if layout == "lines":
-            return self._read_lines(image, quads, name)
-        return self._read_without_cells(image, quads, name)
+            return self._read_lines(manuscript.flatten(image), self._finder(image)[0], name)
+        if layout == "grid":
+            grid = manuscript.find(image)
+            if grid is None:
+                raise LayoutError(
+                    "no manuscript paper was found; the whole frame of the sheet must be in the picture "
+                    "(layout 'lines' reads pages without cells, 'char' a single character)"
+                )
+            return self._read_grid(manuscript.flatten(image), grid, name)
+        # Looking for a grid keeps one thread busy; another one looks for lines meanwhile, should there be none.
+        with ThreadPoolExecutor(1) as pool:
+            flattening = pool.submit(manuscript.flatten, image)
+            finding = pool.submit(lambda: self._finder(image))
+            grid = manuscript.find(image)
+        flat = flattening.result()
+        if grid is not None:
+            return self._read_grid(flat, grid, name)
+        return self._read_without_cells(image, flat, finding.result()[0], name)
 
-    def _read_without_cells(self, image: np.ndarray, quads: np.ndarray, name: str) -> Page:
+    def _read_without_cells(self, image: np.ndarray, flat: np.ndarray, quads: np.ndarray, name: str) -> Page:
         """A page of lines or a picture of one character, whichever it looks like."""
         if not len(quads):
             return self._read_character(image, name)
         thickness = np.linalg.norm(quads[:, [1, 3]] - quads[:, :1], axis=2).min(1).max()
         if len(quads) > 1 and thickness < _THICK * np.ptp(quads.reshape(-1, 2), axis=0).max():
-            return self._read_lines(image, quads, name)
-        one, page = self._read_character(image, name), self._read_lines(image, quads, name)
+            return self._read_lines(flat, quads, name)
+        one, page = self._read_character(image, name), self._read_lines(flat, quads, name)
         if not one.lines or not page.lines:
             return page
         written = np.reshape(one.lines[0].box, (4, 2))
@@ -219,9 +227,8 @@ class Reader:
         # Two short lines, or the parts of a large character.
         return max(one, page, key=lambda read: np.mean([line.score for line in read.lines]))
 
-    def _read_grid(self, image: np.ndarray, grid: manuscript.Grid, name: str) -> Page:
+    def _read_grid(self, flat: np.ndarray, grid: manuscript.Grid, name: str) -> Page:
         quads = grid.cells.reshape(-1, 4, 2)
-        flat = manuscript.flatten(image)
         grain = paper.grain(geometry.rectify(flat, quads, _INSIDE, margin=-0.12))
         crops = geometry.rectify(flat, quads, self._recogniser.size, margin=MARGIN)
         readings = self._recogniser(paper.whiten(crops, grain))
@@ -242,13 +249,13 @@ class Reader:
                 strips.append(strip)
         lines = self._lines(strips, direction)
         listed = Cells(grid.rows, grid.columns, tuple(_box(grid.cells[place]) for place in order))
-        height, width = image.shape[:2]
+        height, width = flat.shape
         return Page(name, width, height, "grid", direction, lines, listed)
 
-    def _read_lines(self, image: np.ndarray, quads: np.ndarray, name: str) -> Page:
+    def _read_lines(self, flat: np.ndarray, quads: np.ndarray, name: str) -> Page:
         recogniser = self._recogniser
         read_lines = self._read_upright(len(quads))
-        found = free_page.read(image, quads, recogniser.logits, recogniser.size, read_lines)
+        found = free_page.read(flat, quads, recogniser.logits, recogniser.size, read_lines)
         lengths = collections.Counter[str]()
         for line in found:
             lengths[line.direction] += len(line.characters)
@@ -256,7 +263,7 @@ class Reader:
         lines = self._read_written(
             [line.characters for line in found], direction, [line.box for line in found]
         )
-        height, width = image.shape[:2]
+        height, width = flat.shape
         return Page(name, width, height, "lines", direction, lines)
 
     def _read_line(self, image: np.ndarray, name: str) -> Page:

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from serving.ahead import ahead
 from serving.cells import BATCH, MARGIN
 from zoo import charset, ctc, geometry, kinds
 from zoo.manuscript import Direction
@@ -72,6 +73,7 @@ _NEAR = 1.0  # An answer whose log probability is this much lower counts too: ä¸
 _SURE = -0.3  # Log probability from which on a character tells how long the others are,
 _LEAST = 0.2  # and the least emphasis of a short one.
 _BEAM = 8  # Last characters of the paths that are followed, where a bigram tells them apart.
+_RANGE = 20.0  # Its log probabilities of different characters are hardly farther apart.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,9 +148,14 @@ def read_lines(
             raise ValueError(
                 f"`image` of a strip must be uint8 (H, W) with pixels. Received: {image.dtype} {image.shape}."
             )
-    lattices = [_Lattice(strip) for strip in strips]
-    crops = itertools.chain.from_iterable(lattice.crops(size) for lattice in lattices)
-    answers = _recognised(crops, recogniser)
+    lattices: list[_Lattice] = []
+
+    def crops() -> Iterator[np.ndarray]:
+        for strip in strips:
+            lattices.append(_Lattice(strip))
+            yield from lattices[-1].crops(size)
+
+    answers = _recognised(crops(), recogniser)
     stops = np.cumsum([0, *(len(lattice.candidates) for lattice in lattices)]).tolist()
     return [
         lattice.read(_Answers(*(field[start:stop] for field in answers)), bigram, weight)
@@ -157,16 +164,19 @@ def read_lines(
 
 
 def _recognised(crops: Iterable[np.ndarray], recogniser: Recogniser) -> _Answers:
-    """What the recogniser says of cells, uint8 (size, size) each; only a batch of them is held at a time."""
+    """What the recogniser says of cells, uint8 (size, size) each; only two batches of them are held at a time."""
     remaining = iter(crops)
+    batches = iter(lambda: list(itertools.islice(remaining, BATCH)), [])
     answers = []
-    while batch := list(itertools.islice(remaining, BATCH)):
-        scores = ctc.log_softmax(recogniser(np.stack(batch)))
-        count = min(_ALTERNATIVES, scores.shape[1] - 1)
-        classes = np.argpartition(scores[:, 1:], -count, axis=1)[:, -count:] + 1
-        order = np.argsort(-np.take_along_axis(scores, classes, 1), axis=1, kind="stable")
+    for batch in ahead(batches):
+        logits = recogniser(np.stack(batch))
+        total = ctc.log_sum_exp(logits)
+        count = min(_ALTERNATIVES, logits.shape[1] - 1)
+        classes = np.argpartition(logits[:, 1:], -count, axis=1)[:, -count:] + 1
+        order = np.argsort(-np.take_along_axis(logits, classes, 1), axis=1, kind="stable")
         classes = np.take_along_axis(classes, order, 1)
-        answers.append(_Answers(classes, np.take_along_axis(scores, classes, 1), scores[:, ctc.BLANK]))
+        scores = np.take_along_axis(logits, classes, 1) - total
+        answers.append(_Answers(classes, scores, logits[:, ctc.BLANK] - total[:, 0]))
     if not answers:
         return _Answers(np.empty((0, 1), int), np.empty((0, 1)), np.empty(0))
     return _Answers(*map(np.concatenate, zip(*answers, strict=True)))
@@ -334,11 +344,14 @@ def _best_path(
             added = emphasis[one] * answers.blank[one] - costs[one]
             yield from (_Path(path.score + added, path.last, None, path) for path in paths)
             return
-        classes, scores = answers.classes[one, :count], answers.scores[one, :count]
+        scores = emphasis[one] * answers.scores[one, :count]
+        # What no pair with the character before it, nor with the one after it, makes up for is not followed.
+        scores = scores[scores >= scores[0] - 2 * weight * _RANGE]
+        classes = answers.classes[one, : len(scores)]
         if bigram is not None:
             last = np.array([path.last for path in paths])[:, None]
             scores = scores + weight * bigram.log_probability(last, classes)
-        totals = np.array([[path.score] for path in paths]) + emphasis[one] * scores - costs[one]
+        totals = np.array([[path.score] for path in paths]) + scores - costs[one]
         for path, choices in zip(paths, totals.tolist(), strict=True):
             for choice, (total, label) in enumerate(zip(choices, classes.tolist(), strict=True)):
                 yield _Path(total, ctc.BLANK if bigram is None else label, (one, choice), path)

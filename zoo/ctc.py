@@ -159,8 +159,13 @@ class Bigram:
 def log_softmax(logits: np.ndarray) -> np.ndarray:
     """Log probabilities of the last axis, float64."""
     scores = np.asarray(logits, np.float64)
-    scores = scores - scores.max(-1, keepdims=True)
-    return scores - np.log(np.exp(scores).sum(-1, keepdims=True))
+    return scores - log_sum_exp(scores)
+
+
+def log_sum_exp(logits: np.ndarray) -> np.ndarray:
+    """The log of the sum of exp(logits) over the last axis, which stays with a length of 1: float64."""
+    most = logits.max(-1, keepdims=True)
+    return np.asarray(most + np.log(np.exp(logits - most).sum(-1, keepdims=True, dtype=np.float64)))
 
 
 def greedy(logits: np.ndarray) -> Reading:

@@ -122,9 +122,9 @@ def encoder(x: keras.KerasTensor, halvings: int, width: int, norm: Norm = "batch
         )(x)
         if not plain:
             x = (
-                layers.BatchNormalization(
-                    epsilon=1e-8, gamma_initializer=_normal(1.0), name=f"{name}_norm"
-                )(x)
+                layers.BatchNormalization(epsilon=1e-8, gamma_initializer=_normal(1.0), name=f"{name}_norm")(
+                    x
+                )
                 if norm == "batch"
                 else layers.GroupNormalization(1, name=f"{name}_norm")(x)
             )

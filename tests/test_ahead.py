@@ -1,0 +1,40 @@
+"""What comes next is made while the one before is used."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from serving.ahead import ahead
+
+
+def test_the_items_come_in_their_order() -> None:
+    assert list(ahead(range(5))) == [0, 1, 2, 3, 4]
+    assert list(ahead([None, None])) == [None, None]
+    assert list(ahead([])) == []
+
+
+def test_the_next_one_is_made_while_one_is_used() -> None:
+    made = [threading.Event() for _ in range(3)]
+
+    def items() -> Iterator[int]:
+        for number, event in enumerate(made):
+            event.set()
+            yield number
+
+    coming = ahead(items())
+    assert next(coming) == 0
+    assert made[1].wait(10)  # Nobody has asked for it yet,
+    assert not made[2].is_set()  # and no more than that.
+    assert list(coming) == [1, 2]
+
+
+def test_what_making_one_raises_comes_in_its_place() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise OSError("no second one")
+
+    coming = ahead(items())
+    assert next(coming) == 1
+    with pytest.raises(OSError, match="no second one"):
+        next(coming)
