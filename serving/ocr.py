@@ -54,7 +54,8 @@ class Reader:
     Args:
         model: The name of a preset, or the folder of one; None takes hanzinet_m, or the preset of
             the name that `endpoint` serves.
-        threads: How many threads recognise; None takes all that the process may use.
+        threads: How many threads a network computes with, while one more prepares what it reads; None takes all
+            that the process may use.
         endpoint: The address of a model on TensorFlow Serving, as `serving.endpoint.Endpoint` takes
             it. The cells are found here and recognised there; the preset only gives the temperature
             of the scores.
