@@ -15,8 +15,11 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
+
+if TYPE_CHECKING:
+    from serving.ocr import Reader
 
 STAGES = ("decode", "flatten", "find", "crop", "recognise", "assemble")
 
@@ -26,21 +29,19 @@ def warm(page: str, repeat: int) -> dict[str, Any]:
 
     Returns:
         `milliseconds`, the median of `repeat` readings after one that does not count; `stages`, the
-        median milliseconds of each of `STAGES`; `layout` and `characters` of the page.
+        median milliseconds of each of `STAGES` where none begins before another has ended; `layout` and
+        `characters` of the page.
     """
     from serving.ocr import Reader
 
     reader = Reader()
     result = reader.read(page)
-    totals: list[float] = []
+    totals = [_seconds(reader, page) for _ in range(repeat)]
     shares: dict[str, list[float]] = defaultdict(list)
     for _ in range(repeat):
         spent: dict[str, float] = defaultdict(float)
         with _stopwatches(spent):
-            start = time.perf_counter()
-            reader.read(page)
-            total = time.perf_counter() - start
-        totals.append(total)
+            total = _seconds(reader, page)
         spent["assemble"] = total - sum(spent.values())
         for stage in STAGES:
             shares[stage].append(spent[stage])
@@ -53,10 +54,16 @@ def warm(page: str, repeat: int) -> dict[str, Any]:
     }
 
 
+def _seconds(reader: "Reader", page: str) -> float:
+    start = time.perf_counter()
+    reader.read(page)
+    return time.perf_counter() - start
+
+
 @contextlib.contextmanager
 def _stopwatches(spent: dict[str, float]) -> Iterator[None]:
-    """Measures the functions that the reader calls, so that it is the real reader that is measured."""
-    from serving import images, runtime
+    """Measures the functions that the reader calls, one after another, so that it is the real reader that is measured."""
+    from serving import ahead, images, ocr, runtime
     from zoo import geometry, manuscript
 
     running: list[str] = []
@@ -76,6 +83,8 @@ def _stopwatches(spent: dict[str, float]) -> Iterator[None]:
         return call
 
     with contextlib.ExitStack() as stack:
+        for module in (ahead, ocr):
+            stack.enter_context(mock.patch.object(module, "meanwhile", lambda work, threads=1: work))
         for owner, name, stage in (
             (images, "decode", "decode"),
             (manuscript, "flatten", "flatten"),
@@ -174,15 +183,15 @@ def table(figures: dict[str, Any]) -> str:
     what = f"{warm_run['cells']} cells, " if warm_run["cells"] else ""
     head = (
         f"{figures['page']}: {what}{warm_run['characters']} characters, layout {warm_run['layout']}; "
-        f"{machine_in_words(figures['machine'])}"
+        f"{machine_in_words(figures['machine'])}. The stages, as long as they take one after another:"
     )
     rows = [["", *(f"{run['threads']} thread{'s' * (run['threads'] > 1)}" for run in runs)]]
     rows.append(["warm, median", *(f"{run['warm']['milliseconds']:.0f} ms" for run in runs)])
     for stage in STAGES:
         cells = []
         for run in runs:
-            spent = run["warm"]["stages"][stage]
-            cells.append(f"{spent:.1f} ms ({spent / run['warm']['milliseconds']:.0%})")
+            stages = run["warm"]["stages"]
+            cells.append(f"{stages[stage]:.1f} ms ({stages[stage] / sum(stages.values()):.0%})")
         rows.append([f"- {stage}", *cells])
     rows.append(["cold start, `hanzoo read`", *(f"{run['cold']['seconds']:.2f} s" for run in runs)])
     rows.append(["peak memory", *(f"{run['cold']['megabytes']:.0f} MB" for run in runs)])
@@ -211,6 +220,7 @@ def main() -> None:
         sys.exit(f"hanzoo: {error}")
     print(table(figures))
     if options.json is not None:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 

@@ -59,7 +59,7 @@ def read(
         model: A bundled model, or the folder that `hanzoo preset` made.
         endpoint: Recognise on TensorFlow Serving: http://HOST:8501/v1/models/NAME or grpc://HOST:8500/NAME.
         context: Read each character for itself, whatever stands beside it.
-        style: Cut lines into characters, or read each as a whole with line_s; if none is given, as a whole but for the columns of a page.
+        style: Cut lines into characters, or read each as a whole with line_s; if none is given, as a whole but for the columns of a page and with --model or --endpoint.
         debug: Show the traceback of an error.
     """
     if not images:
@@ -347,6 +347,7 @@ def export(
     precision: tuple[Literal["float32", "float16", "dynamic", "int8"], ...] = (),
     data: Path | None = None,
     fonts: tuple[Path, ...] = (),
+    glyph_font: Path | None = None,
     compatible: bool = False,
     tf_serving: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     debug: bool = False,
@@ -359,6 +360,7 @@ def export(
         precision: Only these TFLite files.
         data: Folder as for training; int8 of a trained model needs it, or fonts.
         fonts: Fonts as for training.
+        glyph_font: Font of the printed characters as for training, for generators that start from them.
         compatible: Make TFLite files that tflite-runtime 2.14 runs too.
         tf_serving: Add the model to this repository of TensorFlow Serving as its next version.
         debug: Show the traceback of an error.
@@ -370,7 +372,7 @@ def export(
         if out is not None:
             from serving import export as exporter
 
-            report = exporter.export_named(name, out, data, precision, compatible, fonts)
+            report = exporter.export_named(name, out, data, precision, compatible, fonts, glyph_font)
             print(exporter.table(report))
             if report["failures"]:
                 raise RuntimeError("; ".join(report["failures"]))

@@ -34,8 +34,15 @@ Alternatives = tuple[tuple[int, float], ...]
 
 @functools.cache
 def load() -> ctc.Bigram:
-    """The bigram that comes with the package."""
-    return ctc.Bigram.load(FILE)
+    """The bigram that comes with the package.
+
+    Raises:
+        serving.runtime.ModelError: It is missing or damaged.
+    """
+    try:
+        return ctc.Bigram.load(FILE)
+    except (OSError, ValueError) as error:
+        raise runtime.ModelError(f"the bigram cannot be read: {error}; install hanzoo again") from error
 
 
 def reread(text: Sequence[Alternatives], bigram: ctc.Bigram, weight: float = WEIGHT) -> list[Alternatives]:

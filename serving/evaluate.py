@@ -222,6 +222,7 @@ def main() -> None:
             name: {group: dataclasses.asdict(one) for group, one in sorted(errors.items())}
             for name, errors in figures.items()
         }
+        options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 

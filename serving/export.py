@@ -84,6 +84,7 @@ def export_named(
     precisions: Sequence[str] = (),
     compatible: bool = False,
     fonts: Sequence[Path] = (),
+    glyph_font: Path | None = None,
 ) -> dict[str, Any]:
     """Exports a trained model on the data of its recipe, or a model of the zoo with fresh weights.
 
@@ -95,6 +96,7 @@ def export_named(
         precisions: As in `export`; none for all that can be made.
         compatible: As in `export`.
         fonts: Fonts as the recipe of a trained model takes them.
+        glyph_font: Font of the printed characters, as the recipe of a generator takes it.
 
     Returns:
         As `export`.
@@ -106,7 +108,7 @@ def export_named(
     """
     model, is_trained = samples_of.find(name)
     if is_trained and (data or fonts):
-        task = fit.task_of(name, data, fonts)
+        task = fit.task_of(name, data, fonts, glyph_font)
         measured_on, representative = samples_of.unseen(task), samples_of.of_task(task)
     elif is_trained:
         measured_on, representative = samples_of.made_up(model), None

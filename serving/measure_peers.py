@@ -105,10 +105,13 @@ def main() -> None:
     parser.add_argument("--preset", default="hanzinet_m")
     parser.add_argument("--json", type=Path, default=Path("results/peers/result.json"))
     options = parser.parse_args()
-    writers = [writer for data in options.data for writer in labelled.read(data, charset.CHARACTERS)[0]]
-    result = measure(options.preset, writers)
-    fit.write_json(options.json, result)
+    try:
+        writers = [writer for data in options.data for writer in labelled.read(data, charset.CHARACTERS)[0]]
+        result = measure(options.preset, writers)
+    except (ValueError, OSError) as error:
+        parser.exit(1, f"hanzoo: {error}\n")
     print(table(result))
+    fit.write_json(options.json, result)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import itertools
 import os
 import unicodedata
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, cast, overload
 
@@ -17,6 +16,7 @@ import numpy as np
 from serving import context as contexts
 from serving import finder, free_page, images, line_reader, runtime, single, whole_lines
 from serving import lines as lines_of
+from serving.ahead import meanwhile
 from serving.cells import BATCH, MARGIN
 from serving.endpoint import DEFAULT_SIGNATURE, Address, Endpoint, EndpointError
 from serving.page import Box, Cells, Character, Line, Page
@@ -130,6 +130,10 @@ class Reader:
     def _recogniser(self) -> "_Recogniser":
         if self.endpoint is None:
             preset = runtime.preset(self.model)
+            if preset.result.get("recipe", {}).get("kind", "CharacterRecipe") != "CharacterRecipe":
+                raise runtime.ModelError(
+                    f"{self.model} reads no single characters; take a model that does, such as {MODEL}"
+                )
             return _Recogniser(preset.session(self.threads), preset)
         try:
             preset = runtime.preset(self.model)
@@ -154,7 +158,7 @@ class Reader:
         return line_reader.LineReader(preset.session(self.threads), preset)
 
     def _read_upright(self, count: int) -> lines_of.ReadLines:
-        """Reads so many lines in the style that was asked for, or in the better one.
+        """What reads so many lines, in the style that was asked for or else in the better one.
 
         That is line by line, but the columns of a page, which take twice the time so and gain nothing.
         """
@@ -200,15 +204,14 @@ class Reader:
                     "(layout 'lines' reads pages without cells, 'char' a single character)"
                 )
             return self._read_grid(manuscript.flatten(image), grid, name)
-        # Looking for a grid keeps one thread busy; another one looks for lines meanwhile, should there be none.
-        with ThreadPoolExecutor(1) as pool:
-            flattening = pool.submit(manuscript.flatten, image)
-            finding = pool.submit(lambda: self._finder(image))
-            grid = manuscript.find(image)
-        flat = flattening.result()
+        # Looking for a grid keeps one thread busy; others look for lines meanwhile, should there be none.
+        threads = self.threads or runtime.available_threads()
+        flattened = meanwhile(lambda: manuscript.flatten(image), threads)
+        found = meanwhile(lambda: self._finder(image)[0], threads)
+        grid = manuscript.find(image)
         if grid is not None:
-            return self._read_grid(flat, grid, name)
-        return self._read_without_cells(image, flat, finding.result()[0], name)
+            return self._read_grid(flattened(), grid, name)
+        return self._read_without_cells(image, flattened(), found(), name)
 
     def _read_without_cells(self, image: np.ndarray, flat: np.ndarray, quads: np.ndarray, name: str) -> Page:
         """A page of lines or a picture of one character, whichever it looks like."""

@@ -104,9 +104,9 @@ def export(preset: str | Path, folder: Path, mount: str = "/models") -> Path:
         OSError: The repository cannot be written; no part of a version is left in it.
     """
     # Imported here: `promote` needs nothing of training.
-    from serving.export import saved_model
+    from serving.export import deployed, saved_model
 
-    model = zoo.load(preset)
+    model = deployed(zoo.load(preset))
     bundled = zoo.PRESETS / preset
     source = bundled if (bundled / "result.json").is_file() else Path(preset)
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from serving import context
+from serving import context, runtime
 from serving.context import Alternatives
 from zoo import charset, ctc
 
@@ -105,3 +105,12 @@ def test_the_bundled_bigram_knows_the_charset_and_what_people_write() -> None:
 def _likelihood(bigram: ctc.Bigram, ids: list[int]) -> float:
     pairs = itertools.pairwise([ctc.BLANK, *ids])
     return sum(float(bigram.log_probability(last, [label])[0]) for last, label in pairs)
+
+
+def test_a_damaged_bigram_is_an_error_about_a_model(monkeypatch, tmp_path):
+    damaged = tmp_path / "model.npz"
+    damaged.write_bytes(b"changed")
+    monkeypatch.setattr(context, "FILE", damaged)
+    context.load.cache_clear()
+    with pytest.raises(runtime.ModelError, match=r"no bigram file.*install hanzoo again"):
+        context.load()

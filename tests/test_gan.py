@@ -160,9 +160,9 @@ def test_the_weights_of_a_character_may_be_larger_by_the_number_of_characters() 
 
 
 def test_the_maps_of_a_clipped_critic_do_not_vanish() -> None:
-    critic = dcgan.discriminator(64, 16)
-    for variable in critic.trainable_variables:
-        variable.assign(keras.ops.clip(variable, -0.01, 0.01))
+    adversary = wgan.Wgan(wgan.wgan(64, 8, 4), width=16)
+    adversary.after_discriminator_step()
+    critic = adversary.discriminator
     last = keras.Model(critic.input, critic.get_layer("down3_norm").output)
     pictures = np.random.default_rng(0).uniform(0, 255, (16, 64, 64, 1)).astype(np.float32)
     assert float(np.std(last(pictures, training=True))) == pytest.approx(0.01, rel=0.2)
@@ -275,6 +275,46 @@ def test_pix2pix_learns_the_pixels_of_its_pairs() -> None:
     assert float(losses[-1]["generator_pixels"]) < 0.8 * float(losses[0]["generator_pixels"])
     assert float(losses[-1]["generator_coarse"]) < 0.8 * float(losses[0]["generator_coarse"])
     assert {"generator_adversarial", "generator_constancy", "generator_category"} <= set(losses[0])
+
+
+_LOSSES = [
+    pytest.param(lambda: pix2pix.Pix2Pix(pix2pix.pix2pix(3, 16, 4, 4), 3, 4), "constancy", id="pix2pix"),
+    pytest.param(lambda: fewshot.FewShot(fewshot.fewshot(16, 4, 8), 3, 4), "style", id="fewshot"),
+]
+
+
+@pytest.mark.parametrize(("adversary", "name"), _LOSSES)
+def test_what_looks_at_drawn_pictures_teaches_all_of_the_generator(adversary, name: str) -> None:
+    adversary = adversary()
+    weights = adversary.drawing_variables()
+    with tf.GradientTape() as tape:
+        loss = adversary.generator_loss(_tensors(_batch()))[name]
+    slopes = tape.gradient(loss, [weight.value for weight in weights])
+    assert [weight.path for weight, slope in zip(weights, slopes, strict=True) if slope is None] == []
+
+
+def test_the_way_back_teaches_the_way_there() -> None:
+    adversary = cyclegan.CycleGan(cyclegan.cyclegan(16, 4, 1), 4, pool=6)
+    to_pen, to_print = adversary._to_pen, adversary._to_print
+    picture = tf.constant(_pictures(2, 16), tf.float32)
+    for there, back in ((to_pen, to_print), (to_print, to_pen)):
+        weights = there.trainable_variables
+        with tf.GradientTape() as tape:
+            returned = back(there(picture)["image"])["image"]
+        slopes = tape.gradient(returned, [weight.value for weight in weights])
+        assert [weight.path for weight, slope in zip(weights, slopes, strict=True) if slope is None] == []
+
+
+def test_a_model_of_floats_answers_as_that_of_pixels_and_has_a_slope() -> None:
+    model = cyclegan.cyclegan(16, 4, 1)
+    of_floats = gan.of_floats(model, "scaled")
+    pixels = _pictures(2, 16)
+    picture = tf.constant(pixels, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(picture)
+        drawn = of_floats(picture)["image"]
+    np.testing.assert_allclose(drawn, model({"glyph": pixels})["image"], atol=1e-3)
+    assert float(np.abs(tape.gradient(drawn, picture)).max()) > 0
 
 
 def test_cyclegan_has_the_blocks_of_the_paper() -> None:

@@ -126,9 +126,11 @@ def test_rare_characters_are_filled_and_marked(
     manifest = json.loads((folder / "generated.json").read_text())
     assert len(manifest) == 5
     assert manifest["二/generated_0001.png"] == {"generator": "fewshot", "seed": 0}
-    assert main(["balance", str(folder), "--to", "7", *options]) == 0  # 三 is never legible.
+    assert main(["balance", str(folder), "--to", "9", *options]) == 0
+    assert len({file.read_bytes() for file in (folder / "二").glob("generated_*.png")}) == 7  # No copies.
+    assert main(["balance", str(folder), "--to", "9", *options]) == 0  # 三 is never legible.
     assert "still missing" in capsys.readouterr().out
-    assert len(list(folder.glob("*/generated_*.png"))) == 5
+    assert len(list(folder.glob("*/generated_*.png"))) == 9
 
 
 def test_generated_pictures_train_and_never_validate(

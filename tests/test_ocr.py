@@ -37,6 +37,12 @@ def page(monkeypatch):
     return lay
 
 
+@pytest.mark.parametrize("name", ["dbnet_s", "line_s"])
+def test_what_reads_no_single_characters_is_refused(name):
+    with pytest.raises(runtime.ModelError, match=f"{name} reads no single characters; .* such as hanzinet_m"):
+        Reader(name).load()
+
+
 def test_columns_are_read_from_right_to_left(reader, page):
     result = reader.read(page("vertical"))
     assert result.layout == "grid"

@@ -111,7 +111,7 @@ def test_a_run_on_strips_leaves_error_rates_for_both_directions(recipe: LineReci
     whose = {"hands": ["a", "b"], "fonts": [], "unseen": ["c"]}
     assert result["data"].items() > whose.items()
     assert result["data"]["sentences"] > 0
-    assert from_json(result["recipe"]).widths == [128, 192]
+    assert from_json(result["recipe"]).widths == (128, 192)
     task = fit.task_of(tmp_path / "run", recipe.data)
     assert task.evaluate(task.model).keys() == figures.keys()
 

@@ -38,7 +38,7 @@ def test_a_modulated_convolution_has_weights_of_its_own_for_each_picture(
     x, w = normal(3, 6, 6, 5), normal(3, 4)
     layer = stylegan.ModulatedConvolution(7, doubles=doubles, demodulates=demodulates)
     answer = layer(x, w)
-    assert answer.shape == (3, 12, 12, 7) if doubles else (3, 6, 6, 7)
+    assert answer.shape == ((3, 12, 12, 7) if doubles else (3, 6, 6, 7))
     kernel = np.asarray(layer.kernel) / math.sqrt(3 * 3 * 5)
     for number, style in enumerate(np.asarray(layer.style(w))):
         weights = kernel * style[:, None]

@@ -21,8 +21,8 @@ class Balanced:
 
     Attributes:
         added: Pictures by character.
-        short: How many are still missing, by character: the generator's writing was not legible, or its font
-            or the charset lacks the character.
+        short: How many are still missing, by character: the generator's writing was not legible or always the
+            same, or its font or the charset lacks the character.
     """
 
     added: dict[str, int]
@@ -33,7 +33,7 @@ class Balanced:
         lines = [f"{sum(self.added.values())} pictures added to {len(self.added)} characters"]
         if self.short:
             named = ", ".join(f"{character} {count}" for character, count in self.short.items())
-            lines.append(f"still missing, not legible or unknown to the generator: {named}")
+            lines.append(f"still missing, not legible, always the same or unknown to the generator: {named}")
         return "\n".join(lines)
 
 
@@ -71,11 +71,12 @@ def balance(
     labels = sources.labels_of_folder(folder)
     counts = {label: sum(1 for file in (folder / label).iterdir() if file.is_file()) for label in labels}
     missing = {label: to - count for label, count in counts.items() if count < to}
-    hands = (
-        sources.read_hands(data / "hands" / "train")
-        if data is not None
-        else [sources.read_folder(folder, (*known, *(label for label in labels if label not in known)))[0]]
-    )
+    if data is not None:
+        hands = sources.read_hands(data / "hands" / "train")
+    else:
+        # The pictures that a training on this folder validates on give nothing away.
+        everything = (*known, *(label for label in labels if label not in known))
+        hands, _ = sources.split(sources.read_folder(folder, everything)[0])
     generator = Generator.load(model, glyph_font, hands)
     classes = {label: sources.class_of(label) for label in missing}
     asked = [
@@ -85,13 +86,21 @@ def balance(
         for _ in range(count)
     ]
     ids = np.array([classes[label] for label in asked], np.int32)
-    written, legible = generator.write_legibly(ids, zoo.load(recogniser), seed)
     manifest = _manifest(folder)
+    seed += len(manifest)  # Or the pictures of an earlier run come again.
+    written, legible = generator.write_legibly(ids, zoo.load(recogniser), seed)
+    there = {
+        file.read_bytes() for label in missing for file in (folder / label).glob(f"{sources.GENERATED}*")
+    }
     added: dict[str, int] = {}
     for label, image in zip(np.array(asked)[legible].tolist(), written[legible], strict=True):
+        content = cv2.imencode(".png", image)[1].tobytes()
+        if content in there:
+            continue
+        there.add(content)
         file = _free(folder / label)
         with checkpoint.replacing(file) as target:
-            target.write(cv2.imencode(".png", image)[1].tobytes())
+            target.write(content)
         manifest[f"{label}/{file.name}"] = {"generator": Path(model).name, "seed": seed}
         added[label] = added.get(label, 0) + 1
     with checkpoint.replacing(folder / MANIFEST) as target:

@@ -86,6 +86,8 @@ class CharacterTask:
         self.characters = (*self.characters, *new)
         glyphs, self.skipped = sources.read_folder(folder, self.characters)
         self.train, self.validation = sources.split(glyphs)
+        if not len(self.validation[0].labels):
+            raise ValueError(f"{glyphs.writer}: at least one character needs 5 readable pictures.")
         generated, unreadable = sources.read_folder(folder, self.characters, generated=True)
         self.skipped += unreadable
         if len(generated.labels):

@@ -93,13 +93,18 @@ def evaluate(model: str | Path, data: Path | None = None, fonts: Sequence[Path] 
     return task.evaluate(task.model)
 
 
-def task_of(model: str | Path, data: Path | None = None, fonts: Sequence[Path] = ()) -> Task:
-    """The task that a trained model was trained on, with the model. Arguments and errors as in `evaluate`."""
+def task_of(
+    model: str | Path, data: Path | None = None, fonts: Sequence[Path] = (), glyph_font: Path | None = None
+) -> Task:
+    """The task that a trained model was trained on, with the model.
+
+    Arguments and errors as in `evaluate`; `glyph_font` is the font of the characters that a generator starts from.
+    """
     described = zoo.describe(model)
     if "recipe" not in described:
         raise ValueError(f"`model` must be a preset or a finished run, with a recipe. Received: {model}.")
     recipe = recipes.from_json(described["recipe"])
-    given: dict[str, Any] = {"data": data, "fonts": tuple(fonts)}
+    given: dict[str, Any] = {"data": data, "fonts": tuple(fonts), "glyph_font": glyph_font}
     changes = {name: value for name, value in given.items() if value and hasattr(recipe, name)}
     if isinstance(recipe, CharacterRecipe):  # What holds for training only.
         changes |= {"hands": True, "add_characters": False}
@@ -148,6 +153,7 @@ def _finish(model: keras.Model, task: Task, history: list[dict[str, Any]], workd
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes a JSON file whole or not at all."""
+    """Writes a JSON file whole or not at all; makes its folder if needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with checkpoint.replacing(path) as file:
         file.write(json.dumps(content, ensure_ascii=False, indent=1, default=str).encode() + b"\n")

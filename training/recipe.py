@@ -325,7 +325,12 @@ def from_json(content: dict[str, Any]) -> Recipe:
         ValueError: The kind or a field is unknown.
     """
     kinds = {kind.__name__: kind for kind in (CharacterRecipe, LineRecipe, DetectionRecipe, GenerationRecipe)}
-    fields = {name: value for name, value in content.items() if name != "kind"}
+    # JSON knows no tuples.
+    fields = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in content.items()
+        if name != "kind"
+    }
     try:
         recipe = kinds[content["kind"]](**fields)
     except (KeyError, TypeError) as error:

@@ -259,9 +259,6 @@ def split(glyphs: Glyphs, every: int = 10, at_least: int = 5) -> tuple[list[Glyp
         glyphs: The characters.
         every: One of so many samples of a character validates.
         at_least: Characters with fewer samples only train.
-
-    Raises:
-        ValueError: No character has `at_least` samples.
     """
     order = np.argsort(glyphs.labels, kind="stable")
     counts = np.bincount(glyphs.labels)
@@ -269,8 +266,6 @@ def split(glyphs: Glyphs, every: int = 10, at_least: int = 5) -> tuple[list[Glyp
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order)) - starts[glyphs.labels[order]]
     held = (rank % every == 0) & (counts[glyphs.labels] >= at_least)
-    if not held.any():
-        raise ValueError(f"{glyphs.writer}: at least one character needs {at_least} readable pictures.")
     return (
         [dataclasses.replace(glyphs, images=glyphs.images[~held], labels=glyphs.labels[~held])],
         [dataclasses.replace(glyphs, images=glyphs.images[held], labels=glyphs.labels[held])],

@@ -97,7 +97,8 @@ class CycleGan(gan.Adversarial):
         size = generator.output["image"].shape[1]
         back = keras.models.clone_model(generator)
         super().__init__(generator, discriminator(size, width, "of_pen"), twin=back)
-        self._back = back
+        # As of float pictures: what the other one drew must be learned from.
+        self._to_pen, self._to_print = (gan.of_floats(model, "scaled") for model in (generator, back))
         self.discriminator_of_print = discriminator(size, width, "of_print")
         self._cycle, self._identity = cycle, identity
         self._pools = [
@@ -115,8 +116,8 @@ class CycleGan(gan.Adversarial):
     def discriminator_loss(self, real: Any, batch: gan.Batch) -> Any:
         printed = ops.cast(batch["printed"], "float32")
         drawn = [
-            ops.stop_gradient(turn({"glyph": given}, training=True)["image"])
-            for turn, given in ((self.generator, printed), (self._back, real))
+            ops.stop_gradient(turn(given, training=True)["image"])
+            for turn, given in ((self._to_pen, printed), (self._to_print, real))
         ]
         pen, back = self._from_pools(drawn)
         return 0.5 * (
@@ -128,13 +129,13 @@ class CycleGan(gan.Adversarial):
 
     def generator_loss(self, batch: gan.Batch) -> dict[str, Any]:
         printed, written = (ops.cast(batch[name], "float32") for name in ("printed", "image"))
-        pen = self.generator({"glyph": printed}, training=True)["image"]
-        back = self._back({"glyph": written}, training=True)["image"]
-        returned = _gap(self._back({"glyph": pen}, training=True)["image"], printed) + _gap(
-            self.generator({"glyph": back}, training=True)["image"], written
+        pen = self._to_pen(printed, training=True)["image"]
+        back = self._to_print(written, training=True)["image"]
+        returned = _gap(self._to_print(pen, training=True)["image"], printed) + _gap(
+            self._to_pen(back, training=True)["image"], written
         )
-        kept = _gap(self.generator({"glyph": written}, training=True)["image"], written) + _gap(
-            self._back({"glyph": printed}, training=True)["image"], printed
+        kept = _gap(self._to_pen(written, training=True)["image"], written) + _gap(
+            self._to_print(printed, training=True)["image"], printed
         )
         return {
             "adversarial": _missed(self.discriminator(pen, training=True), 1.0)

@@ -102,13 +102,14 @@ class FewShot(cgan.Cgan):
     ) -> None:
         super().__init__(generator, writers, width)
         self._pixels, self._style = pixels, style
+        self._hand = gan.of_floats(generator.get_layer("hand"), "ink")
 
     def generator_loss(self, batch: gan.Batch) -> dict[str, Any]:
         drawn = self.draw(batch)
         real = ops.cast(batch["image"], "float32")
-        hand = self.generator.get_layer("hand")
+        asked = self._hand(ops.cast(batch["samples"], "float32"))
         return {
             "adversarial": -ops.mean(self.judge(drawn, batch)),
             "pixels": self._pixels * gan.coarse_gap(real, drawn),
-            "style": self._style * ops.mean(ops.abs(hand(drawn) - ops.stop_gradient(hand(batch["samples"])))),
+            "style": self._style * ops.mean(ops.abs(self._hand(drawn) - ops.stop_gradient(asked))),
         }

@@ -109,7 +109,7 @@ class Adversarial(keras.Model):
         self.twin = twin
         self.discriminator = discriminator
         self.critic_steps = critic_steps
-        self.seed_generator = keras.random.SeedGenerator(0)
+        self.seed_generator = keras.random.SeedGenerator()
         self.built = True
 
     def compile(
@@ -198,6 +198,21 @@ def gradient(function: Callable[[Any], Any], inputs: Any) -> Any:
         tape.watch(inputs)
         outputs = function(inputs)
     return tape.gradient(outputs, inputs)
+
+
+def of_floats(model: keras.Model, scaled: str) -> keras.Model:
+    """A model of pictures, uint8, as one of float32 pictures in 0 ... 255, whose slope is known.
+
+    Keras casts what a model is given to the kind of its inputs, and a cast to whole numbers has no slope.
+
+    Args:
+        model: From one picture.
+        scaled: Its layer that takes the picture.
+    """
+    scaling = model.get_layer(scaled)
+    picture = keras.Input(scaling.input.shape[1:], name="picture")
+    rest = keras.Model(scaling.output, model.output)
+    return keras.Model(picture, rest(scaling(picture)))
 
 
 class Gan(Adversarial):

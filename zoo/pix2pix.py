@@ -3,7 +3,9 @@
 A U-Net draws, a PatchGAN judges small patches beside the glyph, and the drawn picture is also held to the
 real one pixel by pixel, here half by coarse pixels, because thin strokes fade otherwise. As in zi2zi, one
 network learns many hands: a vector for each writer joins at the bottleneck, the drawn picture must keep the
-glyph's features (constancy), and the discriminator names the writer (category).
+glyph's features (constancy), and the discriminator names the writer of real pictures (category). Unlike in the
+papers nothing is dropped where it only draws, so that a glyph becomes one picture, and the discriminator does not
+learn the names of drawn ones.
 
 References:
     Isola et al. 2017, https://arxiv.org/abs/1611.07004
@@ -141,7 +143,7 @@ class Pix2Pix(gan.Adversarial):
     ) -> None:
         super().__init__(generator, discriminator(writers, generator.output["image"].shape[1], width))
         glyph, bottleneck = generator.input["glyph"], generator.get_layer("bottleneck").output
-        self._features = keras.Model(glyph, bottleneck, name="features")
+        self._features = gan.of_floats(keras.Model(glyph, bottleneck), "ink")
         self._weights_of_losses = {
             "pixels": pixels,
             "coarse": coarse,
