@@ -326,7 +326,7 @@ def from_json(content: dict[str, Any]) -> Recipe:
     """
     kinds = {kind.__name__: kind for kind in (CharacterRecipe, LineRecipe, DetectionRecipe, GenerationRecipe)}
     # JSON knows no tuples.
-    fields = {
+    fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in content.items()
         if name != "kind"
