@@ -87,7 +87,8 @@ class FewShot(cgan.Cgan):
         writers: Number of writers.
         width: Channels of the discriminator's first maps.
         pixels: Weight of the mean absolute difference of coarse pixels, see `zoo.gan.coarse_gap`.
-        style: Weight of the difference between the hands of the samples and of the drawn pictures.
+        style: Weight of the difference between what describes the samples and what describes a single picture that
+            was drawn like them; it teaches the description.
     """
 
     NEEDS = frozenset({"glyph", "writer", "samples"})
@@ -102,14 +103,16 @@ class FewShot(cgan.Cgan):
     ) -> None:
         super().__init__(generator, writers, width)
         self._pixels, self._style = pixels, style
-        self._hand = gan.of_floats(generator.get_layer("hand"), "ink")
 
     def generator_loss(self, batch: gan.Batch) -> dict[str, Any]:
         drawn = self.draw(batch)
         real = ops.cast(batch["image"], "float32")
-        asked = self._hand(ops.cast(batch["samples"], "float32"))
+        hand = self.generator.get_layer("hand")
+        # Teaches only what describes hands: a generator that learned from it would draw what that takes for a
+        # hand, patterns instead of strokes.
+        described = hand(ops.cast(ops.stop_gradient(drawn), "uint8"))
         return {
             "adversarial": -ops.mean(self.judge(drawn, batch)),
             "pixels": self._pixels * gan.coarse_gap(real, drawn),
-            "style": self._style * ops.mean(ops.abs(self._hand(drawn) - ops.stop_gradient(asked))),
+            "style": self._style * ops.mean(ops.abs(described - ops.stop_gradient(hand(batch["samples"])))),
         }
