@@ -37,7 +37,7 @@ def drawn(results: Mapping[str, dict[str, Any]]) -> str:
     head = ["model", "characters", *_FIGURES.values(), "million parameters", "pictures", "minutes"]
     return (
         "KID and FID compare features of hanzinet_m, of what is drawn and of real characters; label agreement is the "
-        "share that it reads as what was asked for; nobody asks gan, progan and stylegan for a certain one of "
+        "share that it reads as what was asked for; nobody asks gan, wgan, progan and stylegan for a certain one of "
         "their characters, so any of them is right, and evenness is 1 where each is drawn as often. Diversity is that of "
         "real characters of one class, as 1. A copy rate of 0.05 is what real characters have. Style is how "
         "far ink, pen, slant and size are from those of the writer, in standard deviations between writers. "

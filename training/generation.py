@@ -31,7 +31,7 @@ ADVERSARIES = {
 OF_WRITERS = frozenset({"cgan", "pix2pix"})
 """Generators that know their writers by number."""
 
-OF_CHARACTERS = frozenset({"dcgan", "wgan", "wgan_gp"})
+OF_CHARACTERS = frozenset({"dcgan", "wgan_gp"})
 """Generators that know few characters by number."""
 
 _SIZE = 64

@@ -29,8 +29,7 @@ class Wgan(gan.Adversarial):
     Args:
         generator: From noise to a picture.
         width: Channels of the critic's first map.
-        clip: Largest weight of the critic. Those of the characters may be larger by their number, because each of
-            them is shown so much less often.
+        clip: Largest weight of the critic.
         critic_steps: Steps of the critic for one of the generator.
     """
 
@@ -38,14 +37,10 @@ class Wgan(gan.Adversarial):
         self, generator: keras.Model, width: int = 128, clip: float = 0.01, critic_steps: int = 5
     ) -> None:
         size = generator.output["image"].shape[1]
-        classes = dcgan.classes_of(generator)
         # The variance of maps is below 0.00001 where weights are at most 0.01.
-        critic = dcgan.discriminator(size, width, 1e-8, classes)
+        critic = dcgan.discriminator(size, width, 1e-8, dcgan.classes_of(generator))
         super().__init__(generator, critic, critic_steps)
-        self._limits = [
-            clip * (classes if variable.path.startswith("labels/") else 1)
-            for variable in self.judging_variables()
-        ]
+        self._clip = clip
 
     def discriminator_loss(self, real: Any, batch: gan.Batch) -> Any:
         drawn = ops.stop_gradient(self.draw(batch))
@@ -55,8 +50,8 @@ class Wgan(gan.Adversarial):
         return {"adversarial": -ops.mean(self.judge(self.draw(batch), batch))}
 
     def after_discriminator_step(self) -> None:
-        for variable, limit in zip(self.judging_variables(), self._limits, strict=True):
-            variable.assign(ops.clip(variable, -limit, limit))
+        for variable in self.judging_variables():
+            variable.assign(ops.clip(variable, -self._clip, self._clip))
 
 
 class WganGp(gan.Adversarial):
