@@ -150,7 +150,7 @@ class Reader:
             preset = runtime.preset(finder.MODEL)
         except runtime.ModelError as error:
             raise LayoutError(f"layout 'lines' needs the model that finds lines: {error}") from error
-        return finder.LineFinder.of_preset(preset, self.threads)
+        return finder.LineFinder.of_preset(preset, 1)  # The other threads look for a grid meanwhile.
 
     @functools.cached_property
     def _line_reader(self) -> line_reader.LineReader:
