@@ -82,6 +82,8 @@ class CycleGan(gan.Adversarial):
         cycle: Weight of what comes back changed, in -1 ... 1.
         identity: Weight of what should have stayed as it is.
         pool: Earlier pictures that the discriminators may see again instead of new ones.
+        joint: Whether what comes back changed teaches both generators, as in the paper, or only the one that
+            should have turned it back, and so learns from pairs that the other one drew.
     """
 
     NEEDS = frozenset({"printed"})
@@ -93,6 +95,7 @@ class CycleGan(gan.Adversarial):
         cycle: float = 10.0,
         identity: float = 5.0,
         pool: int = 50,
+        joint: bool = True,
     ) -> None:
         size = generator.output["image"].shape[1]
         back = keras.models.clone_model(generator)
@@ -100,7 +103,7 @@ class CycleGan(gan.Adversarial):
         # As of float pictures: what the other one drew must be learned from.
         self._to_pen, self._to_print = (gan.of_floats(model, "scaled") for model in (generator, back))
         self.discriminator_of_print = discriminator(size, width, "of_print")
-        self._cycle, self._identity = cycle, identity
+        self._cycle, self._identity, self._joint = cycle, identity, joint
         self._pools = [
             self.add_weight((pool, size, size, 1), "zeros", trainable=False, name=f"pool{number}")
             for number in range(2)
@@ -131,8 +134,9 @@ class CycleGan(gan.Adversarial):
         printed, written = (ops.cast(batch[name], "float32") for name in ("printed", "image"))
         pen = self._to_pen(printed, training=True)["image"]
         back = self._to_print(written, training=True)["image"]
-        returned = _gap(self._to_print(pen, training=True)["image"], printed) + _gap(
-            self._to_pen(back, training=True)["image"], written
+        turned = [pen, back] if self._joint else [ops.stop_gradient(pen), ops.stop_gradient(back)]
+        returned = _gap(self._to_print(turned[0], training=True)["image"], printed) + _gap(
+            self._to_pen(turned[1], training=True)["image"], written
         )
         kept = _gap(self._to_pen(written, training=True)["image"], written) + _gap(
             self._to_print(printed, training=True)["image"], printed

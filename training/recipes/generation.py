@@ -82,7 +82,8 @@ RECIPES: dict[str, Recipe] = {
         _FROM_PRINT,
         model="cyclegan",
         sizes={"width": 16, "depth": 4},
-        adversary={"width": 16},
+        # Taught jointly, it keeps the strokes of print and adds dirt: KID 0.28 instead of 0.08.
+        adversary={"width": 16, "joint": False},
         epochs=10,
         steps=200,
         batch_size=4,
