@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from serving.ahead import ahead
+from serving.ahead import ahead, meanwhile
 
 
 def test_the_items_come_in_their_order() -> None:
@@ -38,3 +38,22 @@ def test_what_making_one_raises_comes_in_its_place() -> None:
     assert next(coming) == 1
     with pytest.raises(OSError, match="no second one"):
         next(coming)
+
+
+def test_work_begins_at_once_but_with_one_thread_when_it_is_asked_for() -> None:
+    begun = threading.Event()
+    result = meanwhile(lambda: begun.set() or 7)
+    assert begun.wait(10)
+    assert result() == 7
+    begun.clear()
+    result = meanwhile(lambda: begun.set() or 7, threads=1)
+    assert not begun.is_set()
+    assert result() == 7
+
+
+def test_what_goes_wrong_in_the_other_thread_is_raised_where_its_result_is_asked_for() -> None:
+    def work() -> None:
+        raise OSError("no disk")
+
+    with pytest.raises(OSError, match="no disk"):
+        meanwhile(work)()

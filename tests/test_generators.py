@@ -84,6 +84,17 @@ def test_a_generator_becomes_a_preset(run: Path, data: Path, tmp_path: Path) -> 
     assert "Preset" not in report.report(tmp_path, tmp_path / "none")
 
 
+@pytest.mark.slow
+def test_a_trained_generator_that_starts_from_print_is_exported_as_int8(
+    run: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--out", str(tmp_path / "out"), "--precision", "int8", "--data", str(data)]
+    assert main(["export", str(run), *options]) == 1
+    assert "give --glyph-font FILE" in capsys.readouterr().err
+    assert main(["export", str(run), *options, "--glyph-font", str(data / "print.ttf")]) == 0
+    assert (tmp_path / "out" / "model_int8.tflite").is_file()
+
+
 def test_a_text_is_written_like_samples(run: Path, data: Path, tmp_path: Path) -> None:
     samples = made_hands.write_folder(tmp_path / "samples", "人口", 3)
     (samples / "broken.png").write_bytes(b"no picture")
