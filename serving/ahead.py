@@ -4,15 +4,16 @@ OpenCV, numpy and LiteRT let other threads run while they compute.
 """
 
 import functools
-import threading
+import os
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 Result = TypeVar("Result")
 
 
 def meanwhile(work: Callable[[], Result], threads: int = 2) -> Callable[[], Result]:
-    """Begins work in a thread of its own.
+    """Begins work in another thread.
 
     Args:
         work: Takes nothing.
@@ -23,25 +24,10 @@ def meanwhile(work: Callable[[], Result], threads: int = 2) -> Callable[[], Resu
     """
     if threads == 1:
         return work
-    results: list[Result] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-
-    def result() -> Result:
-        thread.join()
-        if errors:
-            raise errors[0]
-        return results[0]
-
-    return result
+    try:
+        return _workers().submit(work).result
+    except RuntimeError:  # The main thread has ended, and pools take nothing more.
+        return work
 
 
 def ahead(items: Iterable[Result]) -> Iterator[Result]:
@@ -55,3 +41,13 @@ def ahead(items: Iterable[Result]) -> Iterator[Result]:
     while (made := coming()) is not None:
         coming = meanwhile(make)
         yield made[0]
+
+
+@functools.cache
+def _workers() -> ThreadPoolExecutor:
+    # Always the same one: what a thread has used of the memory stays its own.
+    return ThreadPoolExecutor(1, "hanzoo")
+
+
+if hasattr(os, "register_at_fork"):  # A process that is forked has no threads.
+    os.register_at_fork(after_in_child=_workers.cache_clear)

@@ -319,9 +319,12 @@ def test_a_preset_becomes_a_version_that_a_reader_can_use(copy, tmp_path, monkey
     (folder / "card.md").write_text("# tiny\n", encoding="utf-8")
     monkeypatch.setattr(zoo, "PRESETS", presets)
     monkeypatch.setattr(zoo, "load", lambda preset: {"tiny": "the model"}[preset])
-    monkeypatch.setattr(export, "saved_model", lambda model, target: copy(target))
+    monkeypatch.setattr(export, "deployed", lambda model: f"what is used of {model}")
+    saved = []
+    monkeypatch.setattr(export, "saved_model", lambda model, target: (saved.append(model), copy(target)))
     version = tf_serving.export("tiny", tmp_path / "repository")
     assert version == tmp_path / "repository" / "tiny" / "1"
+    assert saved == ["what is used of the model"]
     extra = version / "assets.extra"
     assert {path.name for path in extra.iterdir()} == {"result.json", "card.md", "tf_serving_warmup_requests"}
     assert runtime.preset(extra).temperature == 1.5
@@ -331,6 +334,7 @@ def test_a_preset_becomes_a_version_that_a_reader_can_use(copy, tmp_path, monkey
 def test_a_folder_of_a_model_is_named_after_itself(copy, tmp_path, monkeypatch):
     (tmp_path / "run").mkdir()
     monkeypatch.setattr(zoo, "load", lambda preset: "the model")
+    monkeypatch.setattr(export, "deployed", lambda model: model)
     monkeypatch.setattr(export, "saved_model", lambda model, target: copy(target))
     monkeypatch.chdir(tmp_path / "run")
     assert tf_serving.export(".", tmp_path / "repository") == tmp_path / "repository" / "run" / "1"
