@@ -150,7 +150,7 @@ class Reader:
             preset = runtime.preset(finder.MODEL)
         except runtime.ModelError as error:
             raise LayoutError(f"layout 'lines' needs the model that finds lines: {error}") from error
-        return finder.LineFinder.of_preset(preset, 1)  # The other threads look for a grid meanwhile.
+        return finder.LineFinder.of_preset(preset, 1)  # Another thread looks for a grid meanwhile.
 
     @functools.cached_property
     def _line_reader(self) -> line_reader.LineReader:
@@ -204,7 +204,7 @@ class Reader:
                     "(layout 'lines' reads pages without cells, 'char' a single character)"
                 )
             return self._read_grid(manuscript.flatten(image), grid, name)
-        # Looking for a grid keeps one thread busy; others look for lines meanwhile, should there be none.
+        # Looking for a grid keeps one thread busy; another one looks for lines meanwhile, should there be none.
         threads = self.threads or runtime.available_threads()
         flattened = meanwhile(lambda: manuscript.flatten(image), threads)
         found = meanwhile(lambda: self._finder(image)[0], threads)

@@ -336,7 +336,7 @@ def _bend(narrow: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         shape: Of the displacement.
     """
     height = len(narrow)
-    strips = max(2, narrow.shape[1] // 8)
+    strips = max(2, narrow.shape[1] * _SQUEEZE // 32)
     bands = max(1, min(6, height // 200))
     ridge = _ridge(cv2.blur(narrow, (_RUN // _SQUEEZE, 1)))
     # Ink counts no more than a line that is seen well. Each strip takes half of its neighbours in, so that ink weighs
