@@ -496,7 +496,6 @@ def compare(
         if json is not None:
             from training import fit
 
-            json.parent.mkdir(parents=True, exist_ok=True)
             fit.write_json(json, result)
 
     return with_training(run, debug)

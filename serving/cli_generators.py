@@ -132,7 +132,6 @@ def gate(
         print(gates.table(report))
         print("accepted" if report["accepted"] else "not accepted")
         if json is not None:
-            json.parent.mkdir(parents=True, exist_ok=True)
             fit.write_json(json, report)
 
     return with_training(run, debug)

@@ -94,7 +94,6 @@ def main() -> None:
         print(table({name: rows[name]}).splitlines()[-1], flush=True)
         keras.backend.clear_session()
     if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
         fit.write_json(options.json, rows)
 
 

@@ -97,7 +97,6 @@ def main() -> None:
     rows = measure(models, sources.read_hands(options.data / "hands" / "dev"))
     print(table(rows))
     if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
         fit.write_json(options.json, rows)
 
 

@@ -199,7 +199,6 @@ def main() -> None:
     figures = measure(options.data)
     print(table(figures))
     if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
         fit.write_json(options.json, figures)
 
 
