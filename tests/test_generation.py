@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -105,6 +106,31 @@ def test_characters_that_are_held_out_never_train(data: Path) -> None:
     assert not shown & {image.tobytes() for image in task.held_out.images}
 
 
+def test_figures_stand_on_what_hands_wrote(data: Path) -> None:
+    """A font trains beside them, and is not taken for handwriting."""
+    made_hands.write_font(data / "pen.ttf", made_hands.CHARACTERS)
+    for held_out in (0, 3):
+        task = dataclasses.replace(
+            _recipe("pix2pix", data), held_out=held_out, fonts=(data / "pen.ttf",)
+        ).task()
+        assert set(task.train.names) == {"a", "b", "pen"}
+        assert {task.train.names[place] for place in task._asked.pens.writers} == {"a", "b"}
+
+
+def test_hands_that_did_not_train_show_samples_of_other_characters(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(data / "hands" / "train", folder / "hands" / "train")
+    made_hands.write_hand(folder / "hands" / "dev" / "c.npz", 7, repeats=100)
+    recipe = dataclasses.replace(_recipe("fewshot", data), data=folder, held_out=3)
+    task = recipe.task()
+    figures = task.evaluate(task.model)
+    assert {"kid", "style", "kid_unseen", "agreement_unseen", "style_unseen"} <= set(figures)
+    others = drawing.Pens.of(sources.read_hands(folder / "hands" / "dev"), 16)
+    others = others.only(~np.isin(others.labels, task.held_out.labels))
+    shown = task._unseen.conditions["samples"].reshape(-1, 16, 16)
+    assert {image.tobytes() for image in shown} <= {image.tobytes() for image in others.images}
+
+
 def test_prints_stand_beside_their_own_characters(data: Path) -> None:
     task = _recipe("fewshot", data).task()
     batch = task.batch(0)
@@ -156,7 +182,7 @@ def test_what_is_moved_has_one_size_and_is_never_the_same_twice(data: Path) -> N
 def test_pale_ink_becomes_black() -> None:
     images = np.full((2, 32, 32), 255, np.uint8)
     images[0, 4:12, 6:10] = 180
-    pens = drawing.Pens(images, np.array([1, 2]), np.array([0, 0]), ("a",), None)
+    pens = drawing.Pens(images, np.array([1, 2]), np.array([0, 0]), ("a",), np.array([True, True]), None)
     pale, blank = pens.centred().images
     assert pale.min() == 0
     assert pale.max() == 255

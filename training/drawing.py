@@ -24,6 +24,7 @@ class Pens:
         labels: int32 (n,), ids of `zoo.charset`.
         writers: int32 (n,), places in `names`.
         names: The writers.
+        real: bool (n,), whether a hand wrote them, as opposed to a font.
         printed: uint8 (classes, size, size), the printed character of each class, white where the font lacks
             it; None without a font.
     """
@@ -32,6 +33,7 @@ class Pens:
     labels: np.ndarray
     writers: np.ndarray
     names: tuple[str, ...]
+    real: np.ndarray
     printed: np.ndarray | None
 
     @classmethod
@@ -55,13 +57,18 @@ class Pens:
                 ]
             ),
             names=tuple(names),
+            real=np.concatenate([np.full(len(writer.labels), writer.real) for writer in writers]),
             printed=None if print_of is None else print_table(print_of, size),
         )
 
     def only(self, chosen: np.ndarray) -> "Pens":
-        """The characters that a mask, bool (n,), chooses; writers and prints stay."""
+        """The characters that a mask, bool (n,), or places, int (m,), choose; names and prints stay."""
         return dataclasses.replace(
-            self, images=self.images[chosen], labels=self.labels[chosen], writers=self.writers[chosen]
+            self,
+            images=self.images[chosen],
+            labels=self.labels[chosen],
+            writers=self.writers[chosen],
+            real=self.real[chosen],
         )
 
     def centred(self) -> "Pens":

@@ -1,5 +1,6 @@
 """The task of drawing characters."""
 
+import dataclasses
 import functools
 import importlib
 from typing import Any, Literal
@@ -38,6 +39,25 @@ _SIZE = 64
 _ROWS, _COLUMNS = 8, 16  # Of the sheet.
 _FEWEST = 200  # Pictures that the distances need.
 _COMPARED = 20_000  # Pictures that train among which copies are looked for.
+UNSEEN = "_unseen"
+"""How the names of figures end that stand on hands that did not train."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Asked:
+    """What is drawn to measure: what real hands wrote, and the conditions of the same characters.
+
+    Attributes:
+        pens: The real characters, n.
+        conditions: What a generator takes besides noise, (n, ...) each.
+        features: Of the real ones, float (n, features).
+        usual: How far real ones are from the nearest that trains beside themselves, float (m,).
+    """
+
+    pens: Pens
+    conditions: dict[str, np.ndarray]
+    features: np.ndarray
+    usual: np.ndarray
 
 
 class GenerationTask:
@@ -76,7 +96,7 @@ class GenerationTask:
             if self._adversary.NEEDS:
                 raise ValueError(f"`moved` is for models from noise alone. Received: {recipe.model}.")
             self.train = self.train.centred()
-        self.held_out = everything.only(np.isin(everything.labels, held_out))
+        self.held_out = everything.only(np.isin(everything.labels, held_out) & everything.real)
         self._check()
         conditioned = {"writers": len(everything.names)} if "writer" in self._adversary.NEEDS else {}
         known = dict(conditioned) if recipe.model in OF_WRITERS else {}
@@ -150,8 +170,10 @@ class GenerationTask:
             shown["image"] = drawing.moved(shown["image"][..., 0], rng)[..., None]
         return shown
 
-    def _shown(self, pens: Pens, chosen: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Pictures with their conditions; samples come from what trains, never from what measures."""
+    def _shown(
+        self, pens: Pens, chosen: np.ndarray, rng: np.random.Generator, samples: Pens | None = None
+    ) -> dict[str, np.ndarray]:
+        """Pictures with their conditions; samples of a hand come from what trains, or from `samples`."""
         shown = {"image": pens.images[chosen][..., None]}
         if dcgan.classes_of(self.model.generator):
             shown["label"] = self._places[pens.labels[chosen]]
@@ -166,7 +188,9 @@ class GenerationTask:
         if "writer" in needs:
             shown["writer"] = pens.writers[chosen]
         if "samples" in needs:
-            shown["samples"] = self.train.samples_of(pens.writers[chosen], self.recipe.samples, rng)
+            shown["samples"] = (samples or self.train).samples_of(
+                pens.writers[chosen], self.recipe.samples, rng
+            )
         return shown
 
     def inputs(self, count: int, part: int = 0) -> dict[str, np.ndarray]:
@@ -177,7 +201,7 @@ class GenerationTask:
             part: Other parts are drawn anew.
         """
         rng = np.random.default_rng([self.recipe.seed, 2**30 + part])
-        pens, _, _ = self._asked
+        pens = self._measured
         shown = self._shown(pens, rng.integers(0, len(pens.labels), count), rng)
         if "printed" in shown:
             shown["glyph"] = shown.pop("printed")
@@ -206,21 +230,48 @@ class GenerationTask:
 
         return tf.data.Dataset.range(first_step, first_step + steps).map(make).prefetch(4)
 
-    @functools.cached_property
-    def _asked(self) -> tuple[Pens, np.ndarray, dict[str, np.ndarray]]:
-        """What is drawn to measure: real pictures, which of them, and their conditions.
+    @property
+    def _measured(self) -> Pens:
+        """What hands wrote of the characters that were held out where there are any, else of those that train."""
+        return self.held_out if len(self.held_out.labels) else self.train.only(self.train.real)
 
-        Characters that were held out where there are any, else those that train.
-        """
+    @functools.cached_property
+    def _asked(self) -> _Asked:
+        """Hands that train."""
+        return self._ask(self._measured)
+
+    @functools.cached_property
+    def _unseen(self) -> _Asked | None:
+        """Hands that did not train, `hands/dev`, for a generator that writes like samples; None without them."""
+        folder = self.recipe.data / "hands" / "dev"
+        if "samples" not in self._adversary.NEEDS or not any(folder.glob("*.npz")):
+            return None
+        pens = Pens.of(sources.read_hands(folder), self.train.images.shape[1])
+        pens = dataclasses.replace(pens, printed=self.train.printed)
+        held_out = np.isin(pens.labels, self.held_out.labels)
+        if held_out.sum() < _FEWEST:
+            return None
+        # A writer shows samples of other characters than those that are asked for.
+        return self._ask(pens.only(held_out), pens.only(~held_out))
+
+    def _ask(self, pens: Pens, samples: Pens | None = None) -> _Asked:
         rng = np.random.default_rng([self.recipe.seed, 2**31])
-        pens = self.held_out if len(self.held_out.labels) else self.train
         count = min(self.recipe.drawn, len(pens.labels))
         chosen = rng.choice(len(pens.labels), count, replace=False)
-        conditions = self._shown(pens, chosen, rng)
+        conditions = self._shown(pens, chosen, rng, samples)
         if pens.printed is not None and conditions.keys() & {"glyph", "printed"}:
             # Here, the very character, and nobody tells where the pen wrote it.
             conditions["glyph"] = pens.printed[pens.labels[chosen]][..., None]
-        return pens, chosen, conditions
+        pens = pens.only(chosen)
+        features = self._features(pens.images)
+        usual = (
+            metrics.nearest(features, self._trained_on)
+            if len(self.held_out.labels)
+            else metrics.nearest_others(
+                self._trained_on, self._compared.writers, min(1000, int(self._compared.real.sum()))
+            )
+        )
+        return _Asked(pens, conditions, features, usual)
 
     @functools.cached_property
     def _recogniser(self) -> keras.Model:
@@ -237,51 +288,53 @@ class GenerationTask:
         return metrics.features_of(self._seer, images)
 
     @functools.cached_property
-    def _real(self) -> np.ndarray:
-        """Features of the real pictures that are compared with."""
-        pens, chosen, _ = self._asked
-        return self._features(pens.images[chosen])
+    def _compared(self) -> Pens:
+        """Pictures that train, among which copies are looked for; those of hands first."""
+        rng = np.random.default_rng([self.recipe.seed, 2**32])
+        real = self.train.real
+        order = np.concatenate([rng.permutation(np.flatnonzero(part)) for part in (real, ~real)])
+        return self.train.only(order[:_COMPARED])
 
     @functools.cached_property
-    def _trained_on(self) -> tuple[np.ndarray, np.ndarray]:
-        """Features of pictures that train, and how far real ones are from the nearest of them."""
-        rng = np.random.default_rng([self.recipe.seed, 2**32])
-        order = rng.permutation(len(self.train.labels))[:_COMPARED]
-        features = self._features(self.train.images[order])
-        if len(self.held_out.labels):
-            return features, metrics.nearest(self._real, features)
-        return features, metrics.nearest_others(features, self.train.writers[order])
+    def _trained_on(self) -> np.ndarray:
+        return self._features(self._compared.images)
 
     def draw(self, model: gan.Adversarial) -> np.ndarray:
-        """The pictures that every figure stands on: uint8 (n, size, size)."""
-        _, chosen, conditions = self._asked
-        return drawing.draw(model, conditions, len(chosen), self.recipe.seed)
+        """The pictures that the figures of hands that train stand on: uint8 (n, size, size)."""
+        return self._drawn(model, self._asked)
+
+    def _drawn(self, model: gan.Adversarial, asked: _Asked) -> np.ndarray:
+        return drawing.draw(model, asked.conditions, len(asked.pens.labels), self.recipe.seed)
 
     def evaluate(self, model: gan.Adversarial) -> dict[str, float]:
-        drawn = self.draw(model)
-        pens, chosen, conditions = self._asked
+        figures = self._figures(model, self._asked)
+        if self._unseen is not None:
+            figures |= {name + UNSEEN: value for name, value in self._figures(model, self._unseen).items()}
+        return figures
+
+    def _figures(self, model: gan.Adversarial, asked: _Asked) -> dict[str, float]:
+        drawn = self._drawn(model, asked)
+        pens = asked.pens
         found = metrics.features_of(self._seer, drawn)
         read = metrics.read(self._recogniser, drawn)
-        asked = {"glyph", "label"} & set(model.generator.input)
-        if asked:
-            labels = pens.labels[chosen]
+        named = {"glyph", "label"} & set(model.generator.input)
+        if named:
+            labels = pens.labels
             agreed = read == labels
         else:  # Nobody asked for a certain character: any that trains will do, and it is what it is read as.
             labels, agreed = read, np.isin(read, self.characters)
         figures = {
-            "kid": metrics.kid(self._real, found),
-            "fid": metrics.fid(self._real, found),
+            "kid": metrics.kid(asked.features, found),
+            "fid": metrics.fid(asked.features, found),
             "agreement": float(agreed.mean()),
-            "diversity": metrics.diversity(found, labels)
-            / metrics.diversity(self._real, pens.labels[chosen]),
-            "copy_rate": metrics.copy_rate(found, *self._trained_on),
+            "diversity": metrics.diversity(found, labels) / metrics.diversity(asked.features, pens.labels),
+            "copy_rate": metrics.copy_rate(found, self._trained_on, asked.usual),
         }
-        if self._few and not asked:
+        if self._few and not named:
             figures["evenness"] = metrics.evenness(read[agreed], len(self.characters))
-        if "writer" in conditions:
-            writers = pens.writers[chosen]
+        if {"writer", "samples"} & set(asked.conditions):
             figures["style"] = metrics.style_discrepancy(
-                metrics.looks(pens.images[chosen]), metrics.looks(drawn), writers, writers
+                metrics.looks(pens.images), metrics.looks(drawn), pens.writers, pens.writers
             )
         return figures
 
@@ -293,17 +346,13 @@ class GenerationTask:
     def pictures(self, model: gan.Adversarial) -> dict[str, np.ndarray]:
         """What it draws; beneath each other the print, the drawn and the real one where it starts from print."""
         drawn = self.draw(model)[: _ROWS * _COLUMNS]
-        pens, chosen, conditions = self._asked
-        if "glyph" not in conditions:
+        asked = self._asked
+        if "glyph" not in asked.conditions:
             return {"drawn": pictures.contact_sheet(drawn, _COLUMNS)}
         rows = [
-            part
+            part[start : start + _COLUMNS]
             for start in range(0, _ROWS * _COLUMNS // 2, _COLUMNS)
-            for part in (
-                conditions["glyph"][start : start + _COLUMNS, ..., 0],
-                drawn[start : start + _COLUMNS],
-                pens.images[chosen[start : start + _COLUMNS]],
-            )
+            for part in (asked.conditions["glyph"][..., 0], drawn, asked.pens.images)
         ]
         return {"drawn": pictures.contact_sheet(np.concatenate(rows), _COLUMNS)}
 
