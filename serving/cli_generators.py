@@ -70,31 +70,31 @@ def sample(
 
 
 def gate(
-    name: Annotated[str, tyro.conf.Positional],
+    names: Annotated[tuple[str, ...], tyro.conf.Positional],
     /,
     data: Path = Path("data"),
     glyph_font: Path | None = None,
     recogniser: str = "hanzinet_m",
     shots: tuple[int, ...] = (0, 2, 5, 20, -1),
     seeds: int = 3,
-    steps: int = 400,
+    steps: int = 800,
     added: int = 20,
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
     debug: bool = False,
 ) -> int:
-    """Find out whether a generator's writing makes a reader better than distorted copies do.
+    """Find out whether generators' writing makes a reader better than distorted copies do.
 
-    Small readers of the characters that the generator has never seen written learn from few or many real
+    Small readers of the characters that the generators have never seen written learn from few or many real
     samples, with and without generated ones, and are tried on the hands of `hands/dev`.
 
     Args:
-        name: A bundled generator, or the folder of a finished run, which held characters out.
+        names: Bundled generators, or folders of finished runs, all of which held the same characters out.
         data: Folder with hands/train and hands/dev.
         glyph_font: Font of the printed characters.
         recogniser: Preset that says which samples are legible.
         shots: Real samples of each character; -1 for all.
         seeds: Readers of each kind.
-        steps: Batches of 64 that a reader learns from.
+        steps: Batches of 32 that a reader learns from.
         added: Generated samples, or copies, of each character.
         json: File for the figures.
         debug: Show the traceback of an error.
@@ -110,27 +110,31 @@ def gate(
         from training.generator import Generator
         from zoo import charset
 
-        held_out = zoo.describe(name).get("held_out")
-        if not held_out:
-            raise ValueError(f"{name}: must be a generator that held characters out of its training.")
+        held_out = {zoo.describe(name).get("held_out") for name in names}
+        if len(held_out) != 1 or not (characters := held_out.pop()):
+            raise ValueError(
+                f"{', '.join(names)}: must be generators that held the same characters out of their training."
+            )
+        if len({Path(name).name for name in names}) != len(names):
+            raise ValueError(f"{', '.join(names)}: must have different names.")
         train = sources.read_hands(data / "hands" / "train")
-        settings = gates.Settings(tuple(None if count < 0 else count for count in shots), seeds, steps, added)
         started = time.monotonic()
         report: dict[str, Any] = gates.measure(
-            Generator.load(name, glyph_font or _font(), train),
+            {Path(name).name: Generator.load(name, glyph_font or _font(), train) for name in names},
             train,
             sources.read_hands(data / "hands" / "dev"),
-            charset.encode(held_out),
+            charset.encode(characters),
             zoo.load(recogniser),
-            settings,
+            gates.Settings(tuple(None if count < 0 else count for count in shots), seeds, steps, added),
         )
+        print(gates.tables(report))
+        for name, generator in zip(names, report["generators"], strict=True):
+            generator["sha256"] = zoo.describe(name)["files"][zoo.WEIGHTS]["sha256"]
         report |= {
-            "generator": zoo.describe(name)["model"],
+            "recogniser": recogniser,
             "machine": benchmark.machine(),
             "seconds": time.monotonic() - started,
         }
-        print(gates.table(report))
-        print("accepted" if report["accepted"] else "not accepted")
         if json is not None:
             fit.write_json(json, report)
 

@@ -1,10 +1,11 @@
 """Figures of generators as text in Markdown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from serving import benchmark, reading_tables
 from training import gate
+from training.generation import UNSEEN
 
 _FIGURES = {
     "kid": "KID",
@@ -21,22 +22,27 @@ def drawn(results: Mapping[str, dict[str, Any]]) -> str:
     """A row for each run, from its `result.json`."""
     rows = []
     for name, result in results.items():
-        figures = result["validation"]
-        rows.append(
-            [
-                name,
-                f"{len(result['characters'])} that trained"
-                if result["characters"]
-                else f"{len(result['held_out'])} held out",
-                *(f"{figures[figure]:.3f}" if figure in figures else "" for figure in _FIGURES),
-                f"{result['parameters'] / 1e6:.2f}",
-                f"{result['data']['pictures']:,}",
-                f"{result['training']['seconds'] / 60:.0f}",
-            ]
+        characters = (
+            f"{len(result['characters'])} that trained"
+            if result["characters"]
+            else f"{len(result['held_out'])} held out"
         )
+        for ending, hands in (("", ""), (UNSEEN, ", hands that did not train")):
+            figures = {key: result["validation"].get(key + ending) for key in _FIGURES}
+            if figures["kid"] is not None:
+                rows.append(
+                    [
+                        name + hands,
+                        characters,
+                        *("" if value is None else f"{value:.3f}" for value in figures.values()),
+                        f"{result['parameters'] / 1e6:.2f}",
+                        f"{result['data']['pictures']:,}",
+                        f"{result['training']['seconds'] / 60:.0f}",
+                    ]
+                )
     head = ["model", "characters", *_FIGURES.values(), "million parameters", "pictures", "minutes"]
     return (
-        "KID and FID compare features of hanzinet_m, of what is drawn and of real characters; label agreement is the "
+        "KID and FID compare features of hanzinet_m, of what is drawn and of what hands wrote; label agreement is the "
         "share that it reads as what was asked for; nobody asks gan, wgan, progan and stylegan for a certain one of "
         "their characters, so any of them is right, and evenness is 1 where each is drawn as often. Diversity is that of "
         "real characters of one class, as 1. A copy rate of 0.05 is what real characters have. Style is how "
@@ -79,19 +85,17 @@ It imitates strokes and their order of size, not a person: do not pass its writi
 """
 
 
-def gates(results: Sequence[dict[str, Any]]) -> str:
-    """What `hanzoo gate` found of each generator."""
-    parts = [
-        "Shares of right answers of small readers on writers that no reader learned from. Each reader starts from the "
-        "same weights, has the printed character of each class, and sees as many pictures. The gain is that of "
-        "generated samples over as many distorted copies, or over distortion without copies where that is better, with "
-        "its 95 % interval by a paired bootstrap."
-    ]
-    for result in results:
-        machine = benchmark.machine_in_words(result["machine"])
-        parts.append(
-            f"{result['generator']}: {'accepted' if result['accepted'] else 'not accepted'}. {result['classes']} characters, "
-            f"{result['samples']:,} samples of unseen writers, {result['legible']:.2f} of what it drew is legible; "
-            f"{result['seconds'] / 60:.0f} minutes on {machine}.\n\n{gate.table(result)}"
-        )
-    return "\n\n".join(parts)
+def gates(report: dict[str, Any]) -> str:
+    """What `hanzoo gate` found."""
+    settings, people = report["settings"], report["people"]
+    return (
+        f"Shares of right answers of small readers of {report['classes']} characters on {sum(people.values()):,} samples "
+        f"of {len(people)} people whom no reader learned from, the mean of the people "
+        f"({', '.join(f'{name} {count}' for name, count in people.items())}). Each figure is the mean of {settings['seeds']} readers; "
+        f"all of them start from the same weights, have the printed character of each class, and see {settings['steps']} "
+        f"batches of 32. {settings['added']} copies or generated samples of each character are added; those that "
+        f"{report['recogniser']} does not read as what they should be are left out. The gain is that of generated samples "
+        "over the best of the three others, with its 95 % interval by a paired bootstrap over people, their samples and "
+        f"readers; so few people make it a rough one. {report['seconds'] / 60:.0f} minutes on "
+        f"{benchmark.machine_in_words(report['machine'])}.\n\n{gate.tables(report)}"
+    )

@@ -150,6 +150,15 @@ SECTIONS = (
 )
 
 
+_GATE = Section(
+    "gate",
+    "Does generated writing make a reader better?",
+    "hanzoo gate runs/cgan runs/pix2pix runs/cyclegan runs/fewshot --data DATA --glyph-font FONT "
+    "--json results/gate/result.json",
+    generator_tables.gates,
+)
+
+
 def report(presets: Path, results: Path) -> str:
     """The text of RESULTS.md.
 
@@ -164,12 +173,9 @@ def report(presets: Path, results: Path) -> str:
         "repository.\n"
     ]
     parts += [_preset(path.parent.name, _load(path)) for path in sorted(presets.glob("*/result.json"))]
-    for section in SECTIONS:
-        path = results / section.name / "result.json"
-        if path.exists():
-            parts.append(f"## {section.title}\n\n`{section.command}`\n\n{section.table(_load(path))}\n")
+    parts += [_section(section, results) for section in SECTIONS]
     parts += [_ablation(results / "ablation" / name, title) for name, title in _ABLATIONS.items()]
-    parts += [_generators(results / "generators"), _gates(results / "gate"), _made_up(results / "ablation")]
+    parts += [_generators(results / "generators"), _section(_GATE, results), _made_up(results / "ablation")]
     return "\n".join(filter(None, parts))
 
 
@@ -177,6 +183,13 @@ _ABLATIONS = {
     "networks": "What networks were tried: short runs on the same pictures",
     "data": "What each kind of data and each trick is worth: short runs of one network",
 }
+
+
+def _section(section: Section, results: Path) -> str:
+    path = results / section.name / "result.json"
+    if not path.exists():
+        return ""
+    return f"## {section.title}\n\n`{section.command}`\n\n{section.table(_load(path))}\n"
 
 
 def _ablation(folder: Path, title: str) -> str:
@@ -201,20 +214,9 @@ def _generators(folder: Path) -> str:
     names = [name for name in ADVERSARIES if name in results]
     sheets = "\n\n".join(f"{name}\n\n![{name}](docs/samples/{name}.png)" for name in names)
     return (
-        "## What the generators draw\n\n`hanzoo train NAME runs/NAME --data DATA --glyph-font FONT`, then its "
-        "result.json; the pictures are `hanzoo sample runs/NAME`\n\n"
+        "## What the generators draw\n\n`hanzoo train NAME runs/NAME --data DATA --glyph-font FONT --fonts ...`, then its "
+        "result.json, with fonts beside the hands; figures stand on hands alone; the pictures are `hanzoo sample runs/NAME`\n\n"
         f"{generator_tables.drawn({name: results[name] for name in names})}\n\n{sheets}\n"
-    )
-
-
-def _gates(folder: Path) -> str:
-    """Whether what they draw helps a reader, `NAME.json` of each gate."""
-    results = [_load(path) for path in sorted(folder.glob("*.json"))]
-    if not results:
-        return ""
-    return (
-        "## Does generated writing make a reader better?\n\n`hanzoo gate runs/NAME --data DATA --glyph-font FONT "
-        f"--shots 0 5 -1 --seeds 2 --json results/gate/NAME.json`\n\n{generator_tables.gates(results)}\n"
     )
 
 

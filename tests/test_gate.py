@@ -12,7 +12,7 @@ from training.sources import Glyphs
 from zoo import charset
 
 _LABELS = charset.encode("一二三人口日")
-_SETTINGS = gate.Settings(shots=(0,), seeds=1, steps=80, added=12)
+_SETTINGS = gate.Settings(shots=(0,), seeds=1, steps=160, added=12)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,14 +43,19 @@ def _fake(pile: Glyphs) -> _Fake:
 
 
 def test_writing_that_shows_the_characters_is_accepted(hands: list[Glyphs]) -> None:
-    report = gate.measure(_fake(hands[0]), hands[1:2], hands[2:], _LABELS, None, _SETTINGS)
-    (row,) = report["rows"]
-    assert row["generated"] > row["copies"] + 0.1
-    assert report["low"] > 0
-    assert report["accepted"]
+    report = gate.measure({"good": _fake(hands[0])}, hands[1:2], hands[2:], _LABELS, None, _SETTINGS)
+    ((rivals,), (found,)) = report["rivals"], report["generators"]
+    (row,) = found["rows"]
+    assert row["generated"] > max(rivals[arm] for arm in gate.RIVALS) + 0.1
+    assert rivals[row["rival"]] == max(rivals[arm] for arm in gate.RIVALS)
+    assert row["gain"] == pytest.approx(row["generated"] - rivals[row["rival"]])
+    assert found["low"] > 0
+    assert found["accepted"]
+    assert found["legible"] == 1
     assert report["classes"] == 6
-    assert report["samples"] == 72
-    assert "| 0 |" in gate.table(report)
+    assert report["people"] == {"2": 72}
+    assert "good: accepted" in gate.tables(report)
+    assert "| 0 |" in gate.tables(report)
 
 
 def test_writing_under_wrong_names_is_not_accepted(hands: list[Glyphs]) -> None:
@@ -58,9 +63,12 @@ def test_writing_under_wrong_names_is_not_accepted(hands: list[Glyphs]) -> None:
     labels = np.array([shifted.get(label, label) for label in hands[0].labels.tolist()], np.int32)
     wrong = dataclasses.replace(hands[0], labels=labels)
     settings = dataclasses.replace(_SETTINGS, shots=(None,))
-    report = gate.measure(_fake(wrong), hands[1:2], hands[2:], _LABELS, None, settings)
-    assert not report["accepted"]
-    assert report["rows"][0]["copies"] > report["rows"][0]["generated"]
+    both = {"right": _fake(hands[0]), "wrong": _fake(wrong)}
+    report = gate.measure(both, hands[1:2], hands[2:], _LABELS, None, settings)
+    right, found = report["generators"]
+    assert not found["accepted"]
+    assert report["rivals"][0]["copies"] > found["rows"][0]["generated"]
+    assert right["rows"][0]["generated"] > found["rows"][0]["generated"]
 
 
 def test_few_samples_of_each_class_are_drawn(hands: list[Glyphs]) -> None:
@@ -69,18 +77,36 @@ def test_few_samples_of_each_class_are_drawn(hands: list[Glyphs]) -> None:
     assert set(np.bincount(places)[np.unique(places)]) == {2}
 
 
-def test_an_interval_holds_its_mean_and_narrows_with_samples() -> None:
+def test_an_interval_holds_its_mean_and_narrows_with_people() -> None:
     rng = np.random.default_rng(1)
-    few, many = (gate._interval(rng.normal(0.1, 1, count)) for count in (100, 10_000))
-    for found in (few, many):
+    widths = []
+    for count in (4, 100):
+        of_people = rng.normal(0.1, 0.3, count)
+        difference = np.repeat(of_people, 20)[None] + rng.normal(0, 0.1, (3, 20 * count))
+        found = gate._interval(difference, np.repeat(np.arange(count), 20))
         assert found["low"] < found["gain"] < found["high"]
-    assert many["high"] - many["low"] < (few["high"] - few["low"]) / 5
+        widths.append(found["high"] - found["low"])
+    assert widths[1] < widths[0] / 3
+
+
+def test_a_person_who_wrote_much_counts_for_one() -> None:
+    people = np.array([0] * 90 + [1] * 10)
+    difference = np.array([[1.0] * 90 + [0.0] * 10])
+    found = gate._interval(difference, people)
+    assert found == {"gain": 0.5, "low": 0, "high": 1}
+
+
+def test_readers_that_differ_widen_the_interval() -> None:
+    people = np.repeat([0, 1], 50)
+    same, unlike = np.full((3, 100), 0.1), np.repeat([[0.0], [0.1], [0.2]], 100, 1)
+    assert gate._interval(same, people)["low"] == pytest.approx(0.1)
+    assert gate._interval(unlike, people)["low"] < 0.06
 
 
 def test_a_class_without_real_samples_is_an_error(hands: list[Glyphs]) -> None:
     labels = [*_LABELS, *charset.encode("說")]
     with pytest.raises(ValueError, match=r"must hold samples of each class\. 1 have none"):
-        gate.measure(_fake(hands[0]), hands[:1], hands[2:], labels, None, _SETTINGS)
+        gate.measure({"any": _fake(hands[0])}, hands[:1], hands[2:], labels, None, _SETTINGS)
 
 
 def test_illegible_writing_is_drawn_anew_and_then_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,29 +12,25 @@ RUN = {
     "training": {"seconds": 630},
     "validation": {"kid": 0.123, "fid": 4, "agreement": 0.95, "diversity": 0.8, "copy_rate": 0.06},
 }
+UNSEEN = {**RUN["validation"], **{f"{name}_unseen": 0.5 for name in RUN["validation"]}}
+INTERVAL = {"gain": 0.03, "low": 0.01, "high": 0.05}
 GATE = {
-    "generator": "cgan",
     "machine": {"cpu": "an abacus", "cores": 2, "python": "3.11"},
-    "accepted": True,
     "classes": 100,
-    "samples": 900,
-    "legible": 0.9,
+    "people": {"w06": 500, "s11": 400},
+    "settings": {"shots": [None], "seeds": 3, "steps": 700, "added": 20},
+    "recogniser": "hanzinet_m",
     "seconds": 1800,
-    "rows": [
+    "rivals": [{"shots": None, "real": 0.5, "distorted": 0.6, "copies": 0.61}],
+    "generators": [
         {
-            "shots": None,
-            "real": 0.5,
-            "distorted": 0.6,
-            "copies": 0.61,
-            "generated": 0.64,
-            "gain": 0.03,
-            "low": 0.01,
-            "high": 0.05,
+            "name": "cgan",
+            "legible": 0.9,
+            "accepted": True,
+            "rows": [{"shots": None, "generated": 0.64, "rival": "copies", **INTERVAL}],
+            **INTERVAL,
         }
     ],
-    "gain": 0.03,
-    "low": 0.01,
-    "high": 0.05,
 }
 
 
@@ -42,7 +38,8 @@ def test_the_report_shows_generators_and_gates(tmp_path: Path) -> None:
     for folder, name, content in (
         ("generators", "wgan", {**RUN, "validation": {**RUN["validation"], "evenness": 0.9}}),
         ("generators", "cgan", {**RUN, "characters": "", "held_out": "四五"}),
-        ("gate", "cgan", GATE),
+        ("generators", "fewshot", {**RUN, "characters": "", "held_out": "四五", "validation": UNSEEN}),
+        ("gate", "result", GATE),
     ):
         file = tmp_path / "results" / folder / f"{name}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +50,18 @@ def test_the_report_shows_generators_and_gates(tmp_path: Path) -> None:
     assert ["wgan", "3 that trained", *first, "0.900", *last] in rows
     assert ["cgan", "2 held out", *first, "", *last] in rows
     assert "docs/samples/wgan.png" in text
-    assert "cgan: accepted. 100 characters, 900 samples" in text
+    assert [
+        "fewshot, hands that did not train",
+        "2 held out",
+        *["0.500"] * 4,
+        "",
+        "0.500",
+        "",
+        *last[2:],
+    ] in rows
+    assert "100 characters on 900 samples of 2 people" in text
+    assert "see 700 batches" in text
+    assert "cgan: accepted; 0.90 of what it drew is legible" in text
     assert ["all", "0.500", "0.600", "0.610", "0.640", "+0.030", "+0.010 to +0.050"] in rows
 
 
