@@ -257,6 +257,22 @@ def test_a_model_from_noise_draws_the_characters_that_were_asked_for(data: Path)
         dataclasses.replace(_recipe("dcgan", data), characters="三龍").task()
 
 
+def test_a_run_that_starts_from_another_has_its_writers_and_what_it_held_out(
+    data: Path, tmp_path: Path
+) -> None:
+    recipe = dataclasses.replace(_recipe("pix2pix", data), held_out=3, growth=0, epochs=1, steps=1)
+    fit.fit(recipe, tmp_path)
+    started = dataclasses.replace(recipe, start=str(tmp_path))
+    assert set(started.task().held_out.labels.tolist())
+    with pytest.raises(
+        ValueError, match=r"has trained on characters that this run would be measured on: .\."
+    ):
+        dataclasses.replace(started, held_out=4).task()
+    made_hands.write_font(data / "more.ttf", made_hands.CHARACTERS)
+    with pytest.raises(ValueError, match="writes in the hands of a, b: give the same data and fonts"):
+        dataclasses.replace(started, fonts=(data / "more.ttf",)).task()
+
+
 def test_what_grows_draws_at_its_stage_and_what_it_starts_from_is_grown(data: Path, tmp_path: Path) -> None:
     task = _recipe("progan", data).task()
     pixels = task.draw(task.model)

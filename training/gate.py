@@ -145,7 +145,11 @@ def _verdict(
     for shots in settings.shots:
         rival = max(RIVALS, key=lambda arm: _mean(answers[shots, arm], people))
         differences.append(answers[shots, name] - answers[shots, rival])
-        row: dict[str, Any] = {"shots": shots, "generated": _mean(answers[shots, name], people), "rival": rival}
+        row: dict[str, Any] = {
+            "shots": shots,
+            "generated": _mean(answers[shots, name], people),
+            "rival": rival,
+        }
         rows.append(row | _interval(differences[-1], people))
     together = _interval(np.mean(differences, 0), people)
     return {"rows": rows, **together, "accepted": together["low"] > 0}

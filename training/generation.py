@@ -105,12 +105,8 @@ class GenerationTask:
         generator = (
             zoo.load(recipe.start) if recipe.start else zoo.create(recipe.model, **recipe.sizes, **known)
         )
-        if dcgan.classes_of(generator) and recipe.start:
-            known_by_number = zoo.describe(recipe.start).get("characters")
-            if known_by_number != self._few:
-                raise ValueError(
-                    f"{recipe.start} draws {known_by_number}: give the same --characters. Received: {self._few!r}."
-                )
+        if recipe.start:
+            self._check_start(zoo.describe(recipe.start), generator)
         # What a run starts from is grown.
         growth = 0 if recipe.start else recipe.growth * recipe.batch_size
         growing = {"growth": growth} if recipe.model == "progan" else {}
@@ -145,6 +141,25 @@ class GenerationTask:
                 raise ValueError(
                     f"A generator needs {_FEWEST} pictures {purpose}. Received: {len(pens.labels)}."
                 )
+
+    def _check_start(self, started: dict[str, Any], generator: keras.Model) -> None:
+        """What a run starts from knows characters and writers by number, and has seen no character that measures."""
+        start, few = self.recipe.start, started.get("characters")
+        if dcgan.classes_of(generator) and few != self._few:
+            raise ValueError(f"{start} draws {few}: give the same --characters. Received: {self._few!r}.")
+        writers = started.get("writers", [])
+        if "writer" in generator.input and writers != list(self.train.names):
+            raise ValueError(
+                f"{start} writes in the hands of {', '.join(writers)}: give the same data and fonts. "
+                f"Received: {', '.join(self.train.names)}."
+            )
+        measured = charset.decode(np.unique(self.held_out.labels).tolist())
+        seen = "".join(sorted(set(measured) - set(started.get("held_out", ""))))
+        if seen:
+            raise ValueError(
+                f"{start} has trained on characters that this run would be measured on: {seen[:20]}. "
+                "Give the same data and --held-out, or --held-out 0."
+            )
 
     def compile(self, model: keras.Model) -> None:
         recipe = self.recipe
