@@ -77,7 +77,7 @@ def gate(
     recogniser: str = "hanzinet_m",
     shots: tuple[int, ...] = (0, 2, 5, 20, -1),
     seeds: int = 3,
-    steps: int = 800,
+    steps: int = 1200,
     added: int = 20,
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
     debug: bool = False,

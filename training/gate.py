@@ -45,7 +45,7 @@ class Settings:
 
     shots: tuple[int | None, ...] = (0, 2, 5, 20, None)
     seeds: int = 3
-    steps: int = 800
+    steps: int = 1200
     added: int = 20
 
 
