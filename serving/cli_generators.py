@@ -77,7 +77,7 @@ def gate(
     recogniser: str = "hanzinet_m",
     shots: tuple[int, ...] = (0, 2, 5, 20, -1),
     seeds: int = 3,
-    steps: int = 1200,
+    steps: int = 1000,
     added: int = 20,
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
     debug: bool = False,
@@ -110,26 +110,32 @@ def gate(
         from training.generator import Generator
         from zoo import charset
 
-        held_out = {zoo.describe(name).get("held_out") for name in names}
+        described = [zoo.describe(name) for name in names]
+        held_out = {one.get("held_out") for one in described}
         if len(held_out) != 1 or not (characters := held_out.pop()):
             raise ValueError(
-                f"{', '.join(names)}: must be generators that held the same characters out of their training."
+                "Name generators that held the same characters out of their training. "
+                f"Received: {', '.join(names) or 'none'}."
             )
         if len({Path(name).name for name in names}) != len(names):
             raise ValueError(f"{', '.join(names)}: must have different names.")
-        train = sources.read_hands(data / "hands" / "train")
+        labels = charset.encode(characters)
+        chinese_only = {writer for one in described for writer in one["recipe"]["chinese_only"]}
+        train = sources.read_hands(data / "hands" / "train", chinese_only)
+        shown = gates.styles(train, labels)
         started = time.monotonic()
+        generators = {Path(name).name: Generator.load(name, glyph_font or _font(), shown) for name in names}
         report: dict[str, Any] = gates.measure(
-            {Path(name).name: Generator.load(name, glyph_font or _font(), train) for name in names},
+            generators,
             train,
             sources.read_hands(data / "hands" / "dev"),
-            charset.encode(characters),
+            labels,
             zoo.load(recogniser),
             gates.Settings(tuple(None if count < 0 else count for count in shots), seeds, steps, added),
         )
         print(gates.tables(report))
-        for name, generator in zip(names, report["generators"], strict=True):
-            generator["sha256"] = zoo.describe(name)["files"][zoo.WEIGHTS]["sha256"]
+        for generator in report["generators"]:
+            generator["sha256"] = generators[generator["name"]].described["files"][zoo.WEIGHTS]["sha256"]
         report |= {
             "recogniser": recogniser,
             "machine": benchmark.machine(),

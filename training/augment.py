@@ -243,7 +243,17 @@ def _shaken(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return cv2.filter2D(ink, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
 
 
-def bent(glyph: np.ndarray, rng: np.random.Generator, distortion: Distortion = Distortion()) -> np.ndarray:
-    """Another copy of a glyph, uint8 (96, 96), dark on white, moved and bent but on clean paper."""
-    ink = _warp(_change_stroke_width(255 - glyph, rng), rng, EM, dataclasses.replace(distortion, margin=0.0))
+def bent(glyph: np.ndarray, rng: np.random.Generator, size: int = EM, margin: float = 0.0) -> np.ndarray:
+    """Another copy of a glyph, moved and bent but on clean paper.
+
+    Args:
+        glyph: uint8 (96, 96), dark on white.
+        rng: Where the randomness comes from.
+        size: Side of the copy.
+        margin: What it shows around the em square, as a share of that.
+
+    Returns:
+        uint8 (size, size), dark on white.
+    """
+    ink = _warp(_change_stroke_width(255 - glyph, rng), rng, size, Distortion(margin=margin))
     return np.asarray(255 * (1 - ink), np.uint8)

@@ -57,7 +57,7 @@ class Generator:
             model,
             described,
             drawing.print_table(sources.read_font(glyph_font), size),
-            tuple(drawing.shrunk(hand.images, size) for hand in hands),
+            tuple(drawing.shrunk(hand.images, size) for hand in hands) if "samples" in model.input else (),
         )
 
     def knows(self, label: int) -> bool:
