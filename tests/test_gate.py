@@ -71,10 +71,47 @@ def test_writing_under_wrong_names_is_not_accepted(hands: list[Glyphs]) -> None:
     assert right["rows"][0]["generated"] > found["rows"][0]["generated"]
 
 
+def test_all_numbers_of_samples_count_together(hands: list[Glyphs]) -> None:
+    settings = gate.Settings(shots=(0, 3), seeds=2, steps=3, added=2)
+    report = gate.measure({"any": _fake(hands[0])}, hands[1:2], hands[2:], _LABELS, None, settings)
+    (found,) = report["generators"]
+    assert [row["shots"] for row in found["rows"]] == [0, 3]
+    assert found["gain"] == pytest.approx(np.mean([row["gain"] for row in found["rows"]]))
+    assert report["settings"] == {"shots": (0, 3), "seeds": 2, "steps": 3, "added": 2}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"seeds": 0}, {"added": 0}, {"steps": 0}, {"shots": ()}, {"shots": (5, 5)}]
+)
+def test_settings_that_measure_nothing_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        gate.Settings(**wrong)
+
+
+def test_who_trains_is_not_tried(hands: list[Glyphs]) -> None:
+    scan = dataclasses.replace(hands[1], writer=f"{hands[1].writer}_scan")
+    with pytest.raises(ValueError, match="On both sides: 1"):
+        gate.measure({"any": _fake(hands[0])}, hands[:2], [scan, hands[2]], _LABELS, None, _SETTINGS)
+
+
+def test_styles_show_other_characters_and_each_person_once(hands: list[Glyphs]) -> None:
+    scan = dataclasses.replace(hands[1], writer="0_scan")
+    only = dataclasses.replace(sources.only(hands[2], _LABELS), writer="2")
+    shown = gate.styles([hands[0], scan, only], _LABELS)
+    assert [hand.writer for hand in shown] == ["0"]
+    assert not set(shown[0].labels) & set(_LABELS)
+    assert len(shown[0].labels) == 2 * (~np.isin(hands[0].labels, _LABELS)).sum()
+
+
 def test_few_samples_of_each_class_are_drawn(hands: list[Glyphs]) -> None:
-    images, places = gate._few((hands[0].images, hands[0].labels), 2, np.random.default_rng(0))
+    chosen = [
+        gate._few((hands[0].images, hands[0].labels), 2, np.random.default_rng(seed)) for seed in (0, 0, 1)
+    ]
+    images, places = chosen[0]
     assert len(images) == len(places)
     assert set(np.bincount(places)[np.unique(places)]) == {2}
+    np.testing.assert_array_equal(images, chosen[1][0])
+    assert (images != chosen[2][0]).any()
 
 
 def test_an_interval_holds_its_mean_and_narrows_with_people() -> None:

@@ -61,7 +61,7 @@ def test_the_report_shows_generators_and_gates(tmp_path: Path) -> None:
     ] in rows
     assert "100 characters on 900 samples of 2 people" in text
     assert "see 700 batches" in text
-    assert "cgan: accepted; 0.90 of what it drew is legible" in text
+    assert "cgan: accepted; 0.90 of what it was asked for is legible" in text
     assert ["all", "0.500", "0.600", "0.610", "0.640", "+0.030", "+0.010 to +0.050"] in rows
 
 

@@ -87,6 +87,9 @@ class GenerationTask:
         printed = None if recipe.glyph_font is None else sources.read_font(recipe.glyph_font)
         size = 28 if recipe.model == "gan" else recipe.sizes.get("size", _SIZE)
         everything = Pens.of(writers, size, printed)
+        self._started = zoo.describe(recipe.start) if recipe.start else {}
+        if self._started.get("model", recipe.model) != recipe.model:
+            raise ValueError(f"{recipe.start}: must be a {recipe.model}. Received: {self._started['model']}.")
         self.characters, held_out = self._split(writers, everything)
         self.train = everything.only(np.isin(everything.labels, self.characters))
         self._few = charset.decode(self.characters) if recipe.characters else ""
@@ -105,8 +108,11 @@ class GenerationTask:
         generator = (
             zoo.load(recipe.start) if recipe.start else zoo.create(recipe.model, **recipe.sizes, **known)
         )
-        if recipe.start:
-            self._check_start(zoo.describe(recipe.start), generator)
+        few = self._started.get("characters")
+        if dcgan.classes_of(generator) and recipe.start and few != self._few:
+            raise ValueError(
+                f"{recipe.start} draws {few}: give the same --characters. Received: {self._few!r}."
+            )
         # What a run starts from is grown.
         growth = 0 if recipe.start else recipe.growth * recipe.batch_size
         growing = {"growth": growth} if recipe.model == "progan" else {}
@@ -128,40 +134,35 @@ class GenerationTask:
         if self.recipe.glyph_font is not None and everything.printed is not None:
             drawn = set(np.flatnonzero((everything.printed < 128).any((1, 2))).tolist())
             known = [label for label in known if label in drawn]
-        chinese = [label for label in known if kinds.kind(charset.CHARACTERS[label]) == kinds.KINDS[0]]
-        held_out = chinese[: self.recipe.held_out]
+        if self.recipe.start and self.recipe.held_out:  # It has seen all others.
+            asked = charset.encode(self._started.get("held_out", ""))
+            held_out = [label for label in asked if label in known]
+        else:
+            chinese = [label for label in known if kinds.kind(charset.CHARACTERS[label]) == kinds.KINDS[0]]
+            held_out = chinese[: self.recipe.held_out]
         return sorted(set(known) - set(held_out)), held_out
 
     def _check(self) -> None:
-        needed = [("to train on", self.train)]
-        if self.recipe.held_out:
-            needed.append(("to measure on", self.held_out))
-        for purpose, pens in needed:
-            if len(pens.labels) < _FEWEST:
-                raise ValueError(
-                    f"A generator needs {_FEWEST} pictures {purpose}. Received: {len(pens.labels)}."
-                )
+        measured = self.held_out.labels if self.recipe.held_out else self.train.labels[self.train.real]
+        for purpose, count in (
+            ("to train on", len(self.train.labels)),
+            ("by hands to measure on", len(measured)),
+            ("to draw (`drawn`)", self.recipe.drawn),
+        ):
+            if count < _FEWEST:
+                raise ValueError(f"A generator needs {_FEWEST} pictures {purpose}. Received: {count}.")
 
-    def _check_start(self, started: dict[str, Any], generator: keras.Model) -> None:
-        """What a run starts from knows characters and writers by number, and has seen no character that measures."""
-        start, few = self.recipe.start, started.get("characters")
-        if dcgan.classes_of(generator) and few != self._few:
-            raise ValueError(f"{start} draws {few}: give the same --characters. Received: {self._few!r}.")
-        writers = started.get("writers", [])
-        if "writer" in generator.input and writers != list(self.train.names):
+    def _check_writers(self) -> None:
+        """What a run starts from may know its writers by number; other hands than those can only be shown to it."""
+        known, ours = self._started.get("writers"), list(self.train.names)
+        if "writer" in self.model.generator.input and known not in (None, ours):
             raise ValueError(
-                f"{start} writes in the hands of {', '.join(writers)}: give the same data and fonts. "
-                f"Received: {', '.join(self.train.names)}."
-            )
-        measured = charset.decode(np.unique(self.held_out.labels).tolist())
-        seen = "".join(sorted(set(measured) - set(started.get("held_out", ""))))
-        if seen:
-            raise ValueError(
-                f"{start} has trained on characters that this run would be measured on: {seen[:20]}. "
-                "Give the same data and --held-out, or --held-out 0."
+                f"{self.recipe.start} writes in the hands of {', '.join(known)}: give the same data and fonts. "
+                f"Received: {', '.join(ours)}."
             )
 
     def compile(self, model: keras.Model) -> None:
+        self._check_writers()
         recipe = self.recipe
         average = {"use_ema": True, "ema_momentum": recipe.ema} if recipe.ema else {}
 
@@ -220,6 +221,8 @@ class GenerationTask:
         shown = self._shown(pens, rng.integers(0, len(pens.labels), count), rng)
         if "printed" in shown:
             shown["glyph"] = shown.pop("printed")
+        if "writer" in shown and self._started:
+            shown["writer"] %= len(self._started["writers"])  # Some hand that it knows.
         return {
             name: (
                 rng.standard_normal((count, *tensor.shape[1:]), np.float32)
@@ -264,10 +267,10 @@ class GenerationTask:
         pens = Pens.of(sources.read_hands(folder), self.train.images.shape[1])
         pens = dataclasses.replace(pens, printed=self.train.printed)
         held_out = np.isin(pens.labels, self.held_out.labels)
-        if held_out.sum() < _FEWEST:
-            return None
         # A writer shows samples of other characters than those that are asked for.
-        return self._ask(pens.only(held_out), pens.only(~held_out))
+        samples = pens.only(~held_out)
+        asked = pens.only(held_out & np.isin(pens.writers, samples.writers))
+        return self._ask(asked, samples) if len(asked.labels) >= _FEWEST else None
 
     def _ask(self, pens: Pens, samples: Pens | None = None) -> _Asked:
         rng = np.random.default_rng([self.recipe.seed, 2**31])
@@ -347,7 +350,7 @@ class GenerationTask:
         }
         if self._few and not named:
             figures["evenness"] = metrics.evenness(read[agreed], len(self.characters))
-        if {"writer", "samples"} & set(asked.conditions):
+        if {"writer", "samples"} & set(asked.conditions) and len(np.unique(pens.writers)) > 1:
             figures["style"] = metrics.style_discrepancy(
                 metrics.looks(pens.images), metrics.looks(drawn), pens.writers, pens.writers
             )

@@ -194,8 +194,9 @@ class GenerationRecipe(Recipe):
         fonts: Font files that count as writers too; a folder stands for one font that is cut into slices.
         glyph_font: Font of the printed characters, for models that start from them.
         characters: The only characters that train, for models from noise; empty for all.
-        held_out: The so many characters that the most hands hold, which do not train, and are drawn to
-            measure what the model makes of characters that it has never seen written.
+        held_out: The so many characters that the most hands and fonts hold, which do not train, and are drawn to
+            measure what the model makes of characters that it has never seen written. What starts from
+            another model holds out what that one did, unless it is 0.
         moved: Whether pictures are brought to one size and darkness, and then turned, sized, slanted and shifted
             anew each time; few ones are learnt by heart otherwise.
         samples: Characters of a writer that a few-shot generator is shown.
