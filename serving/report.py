@@ -150,15 +150,6 @@ SECTIONS = (
 )
 
 
-_GATE = Section(
-    "gate",
-    "Does generated writing make a reader better?",
-    "hanzoo gate runs/cgan runs/pix2pix runs/cyclegan runs/fewshot --data DATA --glyph-font FONT "
-    "--json results/gate/result.json",
-    generator_tables.gates,
-)
-
-
 def report(presets: Path, results: Path) -> str:
     """The text of RESULTS.md.
 
@@ -175,7 +166,7 @@ def report(presets: Path, results: Path) -> str:
     parts += [_preset(path.parent.name, _load(path)) for path in sorted(presets.glob("*/result.json"))]
     parts += [_section(section, results) for section in SECTIONS]
     parts += [_ablation(results / "ablation" / name, title) for name, title in _ABLATIONS.items()]
-    parts += [_generators(results / "generators"), _section(_GATE, results), _made_up(results / "ablation")]
+    parts += [_generators(results / "generators"), _gates(results / "gate"), _made_up(results / "ablation")]
     return "\n".join(filter(None, parts))
 
 
@@ -218,6 +209,20 @@ def _generators(folder: Path) -> str:
         "result.json, with fonts beside the hands; figures stand on hands alone; the pictures are `hanzoo sample runs/NAME`\n\n"
         f"{generator_tables.drawn({name: results[name] for name in names})}\n\n{sheets}\n"
     )
+
+
+def _gates(folder: Path) -> str:
+    """Whether what they draw helps a reader, one part for each run of the gate."""
+    runs = [_load(path) for path in sorted(folder.glob("*.json"))]
+    if not runs:
+        return ""
+    parts = []
+    for run in runs:
+        names = " ".join(f"runs/{generator['name']}" for generator in run["generators"])
+        parts.append(
+            f"`hanzoo gate {names} --data DATA --glyph-font FONT`\n\n{generator_tables.gates(run)}\n"
+        )
+    return "## Does generated writing make a reader better?\n\n" + "\n".join(parts)
 
 
 def _made_up(folder: Path) -> str:

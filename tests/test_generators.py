@@ -218,3 +218,9 @@ def test_hands_are_made_up_once(
     monkeypatch.setattr("sys.argv", ["imitate", "dcgan_of_nobody", *options])
     with pytest.raises(SystemExit, match="dcgan_of_nobody"):
         imitate.main()
+
+
+def test_weights_without_a_training_are_refused(data: Path, tmp_path: Path) -> None:
+    zoo.save(zoo.create("cyclegan", **tiny.GENERATORS["cyclegan"]), tmp_path)
+    with pytest.raises(ValueError, match="must be a bundled generator or the folder of a finished run"):
+        Generator.load(tmp_path, data / "print.ttf")

@@ -39,12 +39,14 @@ class Generator:
         Args:
             name: Preset, or folder of a finished run.
             glyph_font: Font of the printed characters.
-            hands: Writers that it shall write like, for a generator that takes samples.
+            hands: Writers that it shall write like, for a generator that takes samples; else they are not used.
 
         Raises:
-            ValueError: There is no such model, it takes no printed characters, or it needs `hands`.
+            ValueError: There is no such trained model, it takes no printed characters, or it needs `hands`.
         """
         described = zoo.describe(name)
+        if "recipe" not in described:
+            raise ValueError(f"{name}: must be a bundled generator or the folder of a finished run.")
         model = zoo.load(name)
         if not isinstance(model.input, dict) or "glyph" not in model.input:
             raise ValueError(

@@ -78,8 +78,7 @@ RECIPES: dict[str, Recipe] = {
     "pix2pix": dataclasses.replace(
         _PAIRED,
         model="pix2pix",
-        # With zi2zi's constancy it draws fainter, and patterns in bold hands. Held to the pixels a fifth as much, it
-        # draws patterns too.
+        # With zi2zi's constancy, or held to the pixels a fifth as much, it drew patterns in bold hands.
         adversary={"width": 32, "constancy": 0.0},
         learning_rate=3e-4,
         discriminator_rate=1e-4,
