@@ -94,6 +94,11 @@ def _names(data: dict[str, Any]) -> str:
     return "\n".join(f"- {kind}: {', '.join(data[kind]) or 'none'}." for kind in ("hands", "fonts"))
 
 
+def last_stage(recipe: dict[str, Any]) -> str:
+    """What follows the amount of training of a model that went on from another run."""
+    return ", its last stage: it went on from runs that its card tells of" if recipe["start"] else ""
+
+
 def whose(figures: dict[str, Any], data: dict[str, Any]) -> str:
     """Whose characters the figures stand on, in words."""
     trained_on = {sources.person(name) for name in data["hands"]}

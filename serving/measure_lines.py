@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from serving import latency, reading_tables
+from serving.card import last_stage
 from serving.runtime import Session
 from training.recognition import LineTask
 from zoo import strips
@@ -84,8 +85,8 @@ def summary(name: str, result: dict[str, Any]) -> str:
     size = result["files"]["model.tflite"]["bytes"] / 1e6
     return (
         f"## Preset {name}\n\n{result['parameters']:,} parameters, {size:.2f} MB as int8 TFLite, trained on "
-        f"{result['training']['pictures']:,} composed lines in {result['training']['seconds'] / 60:.0f} minutes. "
-        f"{table(result)}\n"
+        f"{result['training']['pictures']:,} composed lines in {result['training']['seconds'] / 60:.0f} minutes"
+        f"{last_stage(result['recipe'])}. {table(result)}\n"
     )
 
 
