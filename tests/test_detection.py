@@ -160,6 +160,13 @@ def test_another_model_is_refused(recipe: DetectionRecipe) -> None:
         detection.DetectionTask(dataclasses.replace(recipe, model="hanzinet"))
 
 
+def test_a_writer_who_trains_and_validates_is_refused(recipe: DetectionRecipe, tmp_path: Path) -> None:
+    data = made_hands.write_data(tmp_path)
+    made_hands.write_hand(data / "hands" / "dev" / "b_scan.npz", 9)
+    with pytest.raises(ValueError, match=r"must either train or validate\. In both: b\."):
+        detection.DetectionTask(dataclasses.replace(recipe, data=data))
+
+
 def test_a_recipe_survives_json(recipe: DetectionRecipe) -> None:
     again = from_json(json.loads(json.dumps(to_json(recipe))))
     assert isinstance(again, DetectionRecipe)

@@ -146,6 +146,11 @@ def test_strips_that_do_not_fit_are_named(recipe: LineRecipe) -> None:
         recognition.LineTask(dataclasses.replace(strips, widths=(100,)))
 
 
+def test_a_font_that_trains_is_not_measured_on(recipe: LineRecipe) -> None:
+    with pytest.raises(ValueError, match=r"must either train or validate\. In both: boxes\."):
+        dataclasses.replace(recipe, fonts=recipe.unseen_fonts).task()
+
+
 def test_the_loss_is_that_of_ctc_over_all_classes() -> None:
     rng = np.random.default_rng(0)
     labels = np.array([[1, 2, 2, 5, 1], [3, 3, 0, 0, 0], [7, 0, 0, 0, 0], [0, 0, 0, 0, 0]], np.int32)

@@ -60,13 +60,8 @@ class CharacterTask:
             raise ValueError(
                 "There is nothing to train on: give fonts, strokes, generated hands or public sets besides `hands=False`."
             )
-        both = {sources.person(source.writer) for source in self.train} & {
-            sources.person(source.writer) for source in self.validation if source.real
-        }
-        if both and (recipe.data / "hands").is_dir():
-            raise ValueError(
-                f"{recipe.data}: a writer must either train or validate. In both: {', '.join(sorted(both))}."
-            )
+        if (recipe.data / "hands").is_dir():
+            sources.check_apart(self.train, [source for source in self.validation if source.real])
         if recipe.characters:
             self.train = [sources.only(source, charset.encode(recipe.characters)) for source in self.train]
             self.validation = [

@@ -115,6 +115,8 @@ class DetectionTask:
         if not self.train:
             raise ValueError(f"{recipe.data}: holds no hands: give fonts or strokes.")
         self.validation = sources.read_hands(hands / "dev") if hands.is_dir() else self.train
+        if hands.is_dir():
+            sources.check_apart(self.train, self.validation)
         self._texts = texts.read_texts(recipe.texts or texts.of_folder(recipe.data)) or texts.invented(
             self.train, recipe.seed
         )

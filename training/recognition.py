@@ -51,6 +51,7 @@ class LineTask:
         self.unseen = [sources.read_font(font) for font in recipe.unseen_fonts]
         if recipe.hands:
             self.unseen += sources.read_hands(hands / "dev")
+        sources.check_apart(self.train, self.unseen)
         self.model = self._build()
         classes = self.model.output["logits"].shape[-1]
         if classes != len(self.alphabet) + 1:

@@ -132,6 +132,17 @@ def person(writer: str) -> str:
     return writer.removesuffix("_scan")
 
 
+def check_apart(train: Sequence[Glyphs], validation: Sequence[Glyphs]) -> None:
+    """Makes sure that nobody, and no font, is on both sides.
+
+    Raises:
+        ValueError: Somebody is.
+    """
+    sides = [{person(source.writer) for source in side} for side in (train, validation)]
+    if both := sides[0] & sides[1]:
+        raise ValueError(f"A writer must either train or validate. In both: {', '.join(sorted(both))}.")
+
+
 def read_hands(folder: Path, chinese_only: Collection[str] = ()) -> list[Glyphs]:
     """All hands of a folder, `*.npz`.
 
