@@ -5,8 +5,7 @@ real one pixel by pixel, here half by coarse pixels, because thin strokes fade o
 network learns many hands: a vector for each writer joins at the bottleneck, the drawn picture must keep the
 glyph's features (constancy), and the discriminator names the writer of real pictures (category). Unlike in the
 papers nothing is dropped where it only draws, so that a glyph becomes one picture, and the discriminator does not
-learn the names of drawn ones. The U-Net normalises each picture for itself, which is what the paper's batch of one
-does: with the means of many hands, thin ones fade.
+learn the names of drawn ones.
 
 References:
     Isola et al. 2017, https://arxiv.org/abs/1611.07004
@@ -79,7 +78,7 @@ def encoder(x: keras.KerasTensor, width: int) -> list[keras.KerasTensor]:
         plain = number == 0 or side == 1
         x = layers.Conv2D(width * min(2**number, _MOST), 4, 2, "same", use_bias=plain, name=name)(x)
         if not plain:
-            x = layers.GroupNormalization(-1, name=f"{name}_norm")(x)
+            x = layers.BatchNormalization(name=f"{name}_norm")(x)
         elif side == 1:
             x = layers.ReLU(name="bottleneck")(x)
         maps.append(x)

@@ -78,7 +78,8 @@ RECIPES: dict[str, Recipe] = {
     "pix2pix": dataclasses.replace(
         _PAIRED,
         model="pix2pix",
-        # With zi2zi's constancy, or held to the pixels a fifth as much, it drew patterns in bold hands.
+        # With zi2zi's constancy, or held to the pixels a fifth as much, it draws more patterns in bold hands. Where it
+        # normalises each picture for itself there are fewer, and KID is 0.13 instead of 0.11.
         adversary={"width": 32, "constancy": 0.0},
         learning_rate=3e-4,
         discriminator_rate=1e-4,
