@@ -12,7 +12,7 @@ from training.sources import Glyphs
 from zoo import charset
 
 _LABELS = charset.encode("一二三人口日")
-_SETTINGS = gate.Settings(shots=(0,), seeds=1, steps=160, added=12)
+_SETTINGS = gate.Settings(shots=(0,), seeds=1, steps=320, added=12)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +130,9 @@ def test_a_person_who_wrote_much_counts_for_one() -> None:
     people = np.array([0] * 90 + [1] * 10)
     difference = np.array([[1.0] * 90 + [0.0] * 10])
     found = gate._interval(difference, people)
-    assert found == {"gain": 0.5, "low": 0, "high": 1}
+    assert found["gain"] == 0.5
+    assert found["low"] + found["high"] == pytest.approx(1)
+    assert found["low"] < 0  # Two people who differ tell next to nothing.
 
 
 def test_readers_that_differ_widen_the_interval() -> None:
