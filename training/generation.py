@@ -221,8 +221,8 @@ class GenerationTask:
         shown = self._shown(pens, rng.integers(0, len(pens.labels), count), rng)
         if "printed" in shown:
             shown["glyph"] = shown.pop("printed")
-        if "writer" in shown and self._started:
-            shown["writer"] %= len(self._started["writers"])  # Some hand that it knows.
+        if "writer" in shown and (known := self._started.get("writers")):
+            shown["writer"] %= len(known)  # Some hand that it knows.
         return {
             name: (
                 rng.standard_normal((count, *tensor.shape[1:]), np.float32)
