@@ -123,8 +123,9 @@ def gate(
         chinese_only = {writer for one in described for writer in one["recipe"]["chinese_only"]}
         train = sources.read_hands(data / "hands" / "train", chinese_only)
         shown = gates.styles(train, labels)
+        font = glyph_font or _font()
         started = time.monotonic()
-        generators = {Path(name).name: Generator.load(name, glyph_font or _font(), shown) for name in names}
+        generators = {Path(name).name: Generator.load(name, font, shown) for name in names}
         report: dict[str, Any] = gates.measure(
             generators,
             train,

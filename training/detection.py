@@ -114,9 +114,11 @@ class DetectionTask:
         self.train += glyphs.made_up_writers(drawn, recipe.stroke_writers, recipe.seed)
         if not self.train:
             raise ValueError(f"{recipe.data}: holds no hands: give fonts or strokes.")
-        self.validation = sources.read_hands(hands / "dev") if hands.is_dir() else self.train
         if hands.is_dir():
+            self.validation = sources.read_hands(hands / "dev")
             sources.check_apart(self.train, self.validation)
+        else:
+            self.validation = self.train
         self._texts = texts.read_texts(recipe.texts or texts.of_folder(recipe.data)) or texts.invented(
             self.train, recipe.seed
         )

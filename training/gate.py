@@ -262,17 +262,16 @@ class _Reader:
         images, places = samples
         shares = 1 / np.bincount(places)[places]
         shares /= shares.sum()
-        plain = pipeline.framed(images, _READER["size"], _MARGIN)
+        size = _READER["size"]
         rng = np.random.default_rng(seed)
         for _ in range(self._steps):
             chosen = rng.choice(len(places), _BATCH, p=shares)
-            shown = (
-                np.stack([augment.bent(images[index], rng, _READER["size"], _MARGIN) for index in chosen])[
+            if distorted:
+                shown = np.stack([augment.bent(images[index], rng, size, _MARGIN) for index in chosen])[
                     ..., None
                 ]
-                if distorted
-                else plain[chosen]
-            )
+            else:
+                shown = pipeline.framed(images[chosen], size, _MARGIN)
             self.model.train_on_batch(shown, places[chosen])
 
 

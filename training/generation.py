@@ -143,10 +143,9 @@ class GenerationTask:
         return sorted(set(known) - set(held_out)), held_out
 
     def _check(self) -> None:
-        measured = self.held_out.labels if self.recipe.held_out else self.train.labels[self.train.real]
         for purpose, count in (
             ("to train on", len(self.train.labels)),
-            ("by hands to measure on", len(measured)),
+            ("by hands to measure on", len(self._measured.labels)),
             ("to draw (`drawn`)", self.recipe.drawn),
         ):
             if count < _FEWEST:
@@ -250,8 +249,8 @@ class GenerationTask:
 
     @property
     def _measured(self) -> Pens:
-        """What hands wrote of the characters that were held out where there are any, else of those that train."""
-        return self.held_out if len(self.held_out.labels) else self.train.only(self.train.real)
+        """What hands wrote of the characters that are held out where there are any, else of those that train."""
+        return self.held_out if self.recipe.held_out else self.train.only(self.train.real)
 
     @functools.cached_property
     def _asked(self) -> _Asked:
@@ -284,7 +283,7 @@ class GenerationTask:
         features = self._features(pens.images)
         usual = (
             metrics.nearest(features, self._trained_on)
-            if len(self.held_out.labels)
+            if self.recipe.held_out
             else metrics.nearest_others(
                 self._trained_on, self._compared.writers, min(1000, int(self._compared.real.sum()))
             )
