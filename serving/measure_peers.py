@@ -31,8 +31,9 @@ def measure(
 
     Returns:
         `machine`, and for each reader under `readers`: `bytes`, `milliseconds` of one character in batches
-        of 32 on one thread, and `top1` of each writer, for peers that of the better of two ways to show
-        them a character (`widths`).
+        of 32 on one thread, and `top1` of each writer; for peers both of the way to show them a character
+        that they read best (`way`, one of `serving.peers.WAYS`), and `milliseconds_narrow` of bare cells,
+        the least that they take.
     """
     chinese = [index for index, c in enumerate(charset.CHARACTERS) if c and kinds.kind(c) == "Chinese"]
     chosen = [sources.only(writer, chinese) for writer in writers if np.isin(writer.labels, chinese).any()]
@@ -48,14 +49,18 @@ def measure(
     }
     for peer in known:
         reader = peers.PeerReader(peer)
-        line = peers.as_lines(picture[..., 0])
-        ways = [_top1(reader, chosen, widths) for widths in (1, 3)]
-        best = max((0, 1), key=lambda way: statistics.mean(ways[way].values()))
+        top1 = {way: _top1(reader, chosen, way) for way in peers.WAYS}
+        best = max(peers.WAYS, key=lambda way: statistics.mean(top1[way].values()))
+        times = {
+            way: latency.milliseconds(functools.partial(reader.run, peers.as_lines(picture[..., 0], way)))
+            for way in (best, "cell")
+        }
         readers[peer.name] = {
             "bytes": reader.path.stat().st_size,
-            "milliseconds": latency.milliseconds(functools.partial(reader.run, line)) / latency.BATCH,
-            "widths": (1, 3)[best],
-            "top1": ways[best],
+            "milliseconds": times[best] / latency.BATCH,
+            "milliseconds_narrow": times["cell"] / latency.BATCH,
+            "way": best,
+            "top1": top1[best],
         }
     return {"machine": benchmark.machine(), "batch": latency.BATCH, "preset": preset, "readers": readers}
 
@@ -66,14 +71,14 @@ def _share(session: runtime.Session, writer: Glyphs, size: int) -> float:
     return float(np.mean(logits.argmax(1) == writer.labels))
 
 
-def _top1(reader: peers.PeerReader, writers: Sequence[Glyphs], widths: int) -> dict[str, float]:
+def _top1(reader: peers.PeerReader, writers: Sequence[Glyphs], way: str) -> dict[str, float]:
     shares = {}
     for writer in writers:
         cells = pipeline.clean_cells(writer, 96)[..., 0]
         texts = [
             text
             for start in range(0, len(cells), latency.BATCH)
-            for text in reader(cells[start : start + latency.BATCH], widths)
+            for text in reader(cells[start : start + latency.BATCH], way)
         ]
         right = [
             charset.normalise(text.strip()) == charset.CHARACTERS[label]
@@ -90,13 +95,17 @@ def table(result: dict[str, Any]) -> str:
     rows = [
         [
             name,
+            one.get("way", ""),
             f"{one['bytes'] / 1e6:.2f}",
             f"{one['milliseconds']:.2f}",
+            f"{one.get('milliseconds_narrow', one['milliseconds']):.2f}",
             *(f"{one['top1'][writer]:.3f}" for writer in writers),
         ]
         for name, one in readers.items()
     ]
-    return reading_tables.markdown(["recogniser", "MB", "ms a character", *writers], rows)
+    return reading_tables.markdown(
+        ["recogniser", "shown", "MB", "ms a character", "as a bare cell", *writers], rows
+    )
 
 
 def main() -> None:

@@ -119,7 +119,9 @@ def _rapidocr() -> PageReader:
     return PageReader(make, functools.partial(_version, "rapidocr"), files)
 
 
-def _tesseract(language: str = "chi_tra") -> PageReader:
+def _tesseract() -> PageReader:
+    languages = ("chi_tra", "chi_tra_vert")  # Each reads its direction only.
+
     def run(*arguments: str) -> str:
         try:
             done = subprocess.run(["tesseract", *arguments], capture_output=True, text=True, check=True)
@@ -130,20 +132,21 @@ def _tesseract(language: str = "chi_tra") -> PageReader:
         return done.stdout
 
     def make() -> Read:
-        if language not in run("--list-langs").split():
-            raise ValueError(f"tesseract lacks {language}: Debian has it as tesseract-ocr-chi-tra.")
+        for language in set(languages) - set(run("--list-langs").split()):
+            package = f"tesseract-ocr-{language.replace('_', '-')}"
+            raise ValueError(f"tesseract lacks {language}: Debian has it as {package}.")
 
         def read(image: np.ndarray) -> Found:
             with tempfile.NamedTemporaryFile(suffix=".png") as file:
                 file.write(cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes())
                 file.flush()
-                return _lines_of_table(run(file.name, "-", "-l", language, "tsv"))
+                return _lines_of_table(run(file.name, "-", "-l", "+".join(languages), "tsv"))
 
         return read
 
     def files() -> list[Path]:
         folder = run("--list-langs").split('"')[1]
-        return [Path(folder) / f"{language}.traineddata"]
+        return [Path(folder) / f"{language}.traineddata" for language in languages]
 
     return PageReader(make, lambda: run("--version").split()[1], files)
 

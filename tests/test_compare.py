@@ -24,15 +24,16 @@ TABLE = (
 def tesseract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program of this name that finds the same two lines on every page."""
     (tmp_path / "table.tsv").write_text(TABLE, encoding="utf-8")
-    (tmp_path / "chi_tra.traineddata").write_bytes(bytes(1000))
+    (tmp_path / "chi_tra.traineddata").write_bytes(bytes(600))
+    (tmp_path / "chi_tra_vert.traineddata").write_bytes(bytes(400))
     program = tmp_path / "bin" / "tesseract"
     program.parent.mkdir()
     program.write_text(
         "#!/bin/sh\n"
         'case "$1" in\n'
-        f"--list-langs) echo 'List of available languages in \"{tmp_path}\" (1):'; echo chi_tra;;\n"
+        f"--list-langs) echo 'List of available languages in \"{tmp_path}\" (2):'; echo chi_tra; echo chi_tra_vert;;\n"
         "--version) echo 'tesseract 9.8';;\n"
-        f"*) cat {tmp_path}/table.tsv;;\n"
+        f"*) case \"$*\" in *'-l chi_tra+chi_tra_vert'*) cat {tmp_path}/table.tsv;; *) exit 9;; esac;;\n"
         "esac\n"
     )
     program.chmod(0o755)

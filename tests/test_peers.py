@@ -15,12 +15,13 @@ from zoo import charset
 def test_a_cell_becomes_a_line_of_one_character() -> None:
     cells = np.full((2, 96, 96), 255, np.uint8)
     cells[1] = 0
-    lines = peers.as_lines(cells, widths=3)
-    assert lines.shape == (2, 3, 48, 144)
-    assert lines.dtype == np.float32
-    assert (lines[0] == 1).all()
-    assert (lines[1, :, :, 48:96] == -1).all()
-    assert (lines[1, :, :, :48] == 1).all()
+    for way, width, left, around in (("cell", 48, 0, 1), ("wide", 144, 48, 1), ("padded", 320, 0, 0)):
+        lines = peers.as_lines(cells, way)
+        assert lines.shape == (2, 3, 48, width)
+        assert lines.dtype == np.float32
+        assert (lines[0, :, :, left : left + 48] == 1).all()
+        assert (lines[1, :, :, left : left + 48] == -1).all()
+        assert (np.delete(lines, np.s_[left : left + 48], axis=3) == around).all()
 
 
 def test_repeats_and_blanks_are_left_out() -> None:
