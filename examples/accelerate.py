@@ -31,7 +31,7 @@ import numpy as np
 os.environ["KERAS_BACKEND"] = "jax"  # Before Keras is loaded.
 
 import zoo
-from training import glyphs, pipeline, recipe, sources, strips, strokes, texts
+from training import glyphs, pipeline, recipe, signs, sources, strips, texts
 from training.recipe import CharacterRecipe
 from training.sources import Glyphs
 from zoo import charset
@@ -72,7 +72,7 @@ def read(options: argparse.Namespace) -> tuple[list[Glyphs], list[Glyphs], list[
     """The hands, fonts and made-up writers that train."""
     hands = sources.read_hands(options.data / "hands" / "train", recipe.find("hanzinet_m").chinese_only)
     fonts = [sources.read_font(font) for font in options.fonts]
-    drawn = [source for folder in options.strokes for source in strokes.read_strokes(folder)]
+    drawn = signs.read_all(options.strokes)
     return hands, fonts, glyphs.made_up_writers(drawn, options.stroke_writers, seed=4242)
 
 

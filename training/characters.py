@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
-from training import distillation, glyphs, metrics, optimizer, pictures, pipeline, sources, strokes
+from training import distillation, glyphs, metrics, optimizer, pictures, pipeline, signs, sources, strokes
 from training.recipe import CharacterRecipe
 from zoo import charset, narrowing
 
@@ -42,7 +42,7 @@ class CharacterTask:
         self._add_sets()
         fonts = [sources.read_font(font) for font in recipe.fonts]
         generated = [hand for folder in recipe.generated for hand in sources.read_hands(folder)]
-        drawn = [source for folder in recipe.strokes for source in strokes.read_strokes(folder)]
+        drawn = signs.read_all(recipe.strokes)
         written = (
             [strokes.only(source, recipe.characters) for source in drawn] if recipe.characters else drawn
         )

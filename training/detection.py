@@ -18,9 +18,9 @@ from training import (
     pictures,
     regions,
     shrink,
+    signs,
     snapshots,
     sources,
-    strokes,
     texts,
 )
 from training.matching import Counts, count
@@ -110,7 +110,7 @@ class DetectionTask:
         hands = recipe.data / "hands"
         self.train = sources.read_hands(hands / "train", recipe.chinese_only) if hands.is_dir() else []
         self.train += [sources.read_font(font) for font in recipe.fonts]
-        drawn = [source for folder in recipe.strokes for source in strokes.read_strokes(folder)]
+        drawn = signs.read_all(recipe.strokes)
         self.train += glyphs.made_up_writers(drawn, recipe.stroke_writers, recipe.seed)
         if not self.train:
             raise ValueError(f"{recipe.data}: holds no hands: give fonts or strokes.")

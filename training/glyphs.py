@@ -191,6 +191,7 @@ def _without_hook(line: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(places, np.arange(points), line[:, axis]) for axis in (0, 1)], axis=-1)
 
 
+_DOT = 0.08  # What is shorter, in shares of the em square, is set down by itself.
 _LINK = 3
 """Points of the way of the pen from one stroke to the next."""
 
@@ -204,6 +205,8 @@ def _join(lines: np.ndarray, style: Style, rng: np.random.Generator) -> tuple[np
         lines[-1, -tail:] += away * (lines[-1, -1] - lines[-1, -tail])
     gap = np.hypot(*(lines[1:, 0] - lines[:-1, -1]).T)
     joined = rng.random(count - 1) < style.running * np.exp(-((gap / style.span) ** 2)) * 1.5
+    dots = np.hypot(*np.ptp(lines, axis=1).T) < _DOT
+    joined &= ~(dots[1:] | dots[:-1])
     weights = np.linspace(0, 1, _LINK + 2)[1:-1, None]
     links = lines[:-1, -1:] * (1 - weights) + lines[1:, :1] * weights
     path = np.concatenate([np.concatenate([lines[:-1], links], axis=1).reshape(-1, 2), lines[-1]])

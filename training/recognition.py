@@ -11,7 +11,7 @@ from keras import ops
 from rapidfuzz.distance import Levenshtein
 
 import zoo
-from training import glyphs, lines, optimizer, pictures, sources, strips, strokes, texts
+from training import glyphs, lines, optimizer, pictures, signs, sources, strips, texts
 from training.recipe import LineRecipe
 from training.sources import Glyphs
 from zoo import charset, ctc, linenet
@@ -46,7 +46,7 @@ class LineTask:
         hands = recipe.data / "hands"
         self.train = sources.read_hands(hands / "train", recipe.chinese_only) if recipe.hands else []
         self.train += [sources.read_font(font) for font in recipe.fonts]
-        drawn = [source for folder in recipe.strokes for source in strokes.read_strokes(folder)]
+        drawn = signs.read_all(recipe.strokes)
         self.train += glyphs.made_up_writers(drawn, recipe.stroke_writers, recipe.seed)
         self.unseen = [sources.read_font(font) for font in recipe.unseen_fonts]
         if recipe.hands:

@@ -51,7 +51,7 @@ def read_strokes(folder: Path) -> list[Strokes]:
     for file, character, form in _files(folder):
         try:
             lines = _read_svg(file) if file.suffix == ".svg" else _read_json(file)
-            strokes = [_resample(line) for line in lines]
+            strokes = [resample(line) for line in lines]
         except (AttributeError, IndexError, KeyError, TypeError, ValueError, ElementTree.ParseError) as error:
             raise ValueError(
                 f"{file}: holds no strokes as KanjiVG or hanzi-writer-data write them."
@@ -106,8 +106,8 @@ def _read_json(file: Path) -> list[np.ndarray]:
     return [np.array(median, np.float64) * (1, -1) / 1024 + (-0.5, 900 / 1024 - 0.5) for median in medians]
 
 
-def _resample(line: np.ndarray) -> np.ndarray:
-    """POINTS points, evenly spaced along a line (n, 2)."""
+def resample(line: np.ndarray) -> np.ndarray:
+    """`POINTS` points, evenly spaced along a line (n, 2)."""
     lengths = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
     places = np.linspace(0, lengths[-1], POINTS)
     return np.stack([np.interp(places, lengths, line[:, axis]) for axis in (0, 1)], axis=-1)
