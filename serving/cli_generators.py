@@ -74,6 +74,7 @@ def gate(
     /,
     data: Path = Path("data"),
     glyph_font: Path | None = None,
+    characters: str = "",
     recogniser: str = "hanzinet_m",
     shots: tuple[int, ...] = (0, 2, 5, 20, -1),
     seeds: int = 3,
@@ -91,6 +92,7 @@ def gate(
         names: Bundled generators, or folders of finished runs, all of which held the same characters out.
         data: Folder with hands/train and hands/dev.
         glyph_font: Font of the printed characters.
+        characters: What to try of the characters that were held out; empty for all of them.
         recogniser: Preset that says which samples are legible.
         shots: Real samples of each character; -1 for all.
         seeds: Readers of each kind.
@@ -112,14 +114,18 @@ def gate(
 
         described = [zoo.describe(name) for name in names]
         held_out = {one.get("held_out") for one in described}
-        if len(held_out) != 1 or not (characters := held_out.pop()):
+        if len(held_out) != 1 or not (unseen := held_out.pop()):
             raise ValueError(
                 "Name generators that held the same characters out of their training. "
                 f"Received: {', '.join(names) or 'none'}."
             )
+        if written := set(characters) - set(unseen):
+            raise ValueError(
+                f"`characters`: the generators have seen {''.join(sorted(written))} written. They held out {unseen}."
+            )
         if len({Path(name).name for name in names}) != len(names):
             raise ValueError(f"{', '.join(names)}: must have different names.")
-        labels = charset.encode(characters)
+        labels = charset.encode("".join(dict.fromkeys(characters or unseen)))
         chinese_only = {writer for one in described for writer in one["recipe"]["chinese_only"]}
         train = sources.read_hands(data / "hands" / "train", chinese_only)
         shown = gates.styles(train, labels)
@@ -138,6 +144,8 @@ def gate(
         for generator in report["generators"]:
             generator["sha256"] = generators[generator["name"]].described["files"][zoo.WEIGHTS]["sha256"]
         report |= {
+            "data": data.name,
+            "characters": characters,
             "recogniser": recogniser,
             "machine": benchmark.machine(),
             "seconds": time.monotonic() - started,

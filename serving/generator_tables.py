@@ -17,6 +17,8 @@ _FIGURES = {
     "style": "style",
 }
 
+_NAMED = 12  # People whose samples are counted one by one.
+
 
 def drawn(results: Mapping[str, dict[str, Any]]) -> str:
     """A row for each run, from its `result.json`."""
@@ -88,16 +90,19 @@ It imitates strokes and their order of size, not a person: do not pass its writi
 def gates(report: dict[str, Any]) -> str:
     """What `hanzoo gate` found."""
     settings, people = report["settings"], report["people"]
+    each = (
+        "" if len(people) > _NAMED else f" ({', '.join(f'{name} {count}' for name, count in people.items())})"
+    )
     return (
         f"Shares of right answers of small readers of {report['classes']} characters on {sum(people.values()):,} samples "
-        f"of {len(people)} people whom no reader learned from, the mean of the people "
-        f"({', '.join(f'{name} {count}' for name, count in people.items())}). Each figure is the mean of {settings['seeds']} "
+        f"of {len(people)} people whom no reader learned from, the mean of the people{each}. "
+        f"Each figure is the mean of {settings['seeds']} "
         f"seeds. All readers have the printed character of each class and see {settings['steps']:,} batches of 32; those of "
         f"one seed start from the same weights. {settings['added']} copies of each character are added, distorted once more "
         f"when they are shown, or {settings['added']} generated samples, drawn up to five times until {report['recogniser']} "
-        "reads them as what they should be, else left out; it has learned these characters from the hands that train. The "
-        "gain is that of generated samples over the best of the three others. Its 95 % interval is that of a paired "
-        "bootstrap over people, their samples and seeds, widened for so few people; a generator is accepted if the gain "
-        f"of all rows together is surely above zero. {report['seconds'] / 60:.0f} minutes on "
+        "reads them as what they should be, else left out; it has learned these characters from hands that are not tried. Gains "
+        "are those of generated samples, over as many copies and over the best of the three others. Their 95 % intervals "
+        "are those of a paired bootstrap over people, their samples and seeds, widened for so few people; a generator is "
+        f"accepted if the gain over copies, of all rows together, is surely above zero. {report['seconds'] / 60:.0f} minutes on "
         f"{benchmark.machine_in_words(report['machine'])}.\n\n{gate.tables(report)}"
     )

@@ -224,8 +224,9 @@ def _gates(folder: Path) -> str:
     parts = []
     for run in runs:
         names = " ".join(f"runs/{generator['name']}" for generator in run["generators"])
+        characters = f" --characters {run['characters']}" if run["characters"] else ""
         parts.append(
-            f"`hanzoo gate {names} --data DATA --glyph-font FONT`\n\n{generator_tables.gates(run)}\n"
+            f"`hanzoo gate {names} --data {run['data']}{characters} --glyph-font FONT`\n\n{generator_tables.gates(run)}\n"
         )
     return "## Does generated writing make a reader better?\n\n" + "\n".join(parts)
 

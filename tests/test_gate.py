@@ -47,14 +47,15 @@ def test_writing_that_shows_the_characters_is_accepted(hands: list[Glyphs]) -> N
     ((rivals,), (found,)) = report["rivals"], report["generators"]
     (row,) = found["rows"]
     assert row["generated"] > max(rivals[arm] for arm in gate.RIVALS) + 0.1
-    assert rivals[row["rival"]] == max(rivals[arm] for arm in gate.RIVALS)
-    assert row["gain"] == pytest.approx(row["generated"] - rivals[row["rival"]])
-    assert found["low"] > 0
+    assert rivals[row["best"]] == max(rivals[arm] for arm in gate.RIVALS)
+    for over, rival in (("over_copies", "copies"), ("over_best", row["best"])):
+        assert row[over]["gain"] == pytest.approx(row["generated"] - rivals[rival])
+        assert found[over]["low"] > 0
     assert found["accepted"]
     assert found["legible"] == 1
     assert report["classes"] == 6
     assert report["people"] == {"2": 72}
-    assert "good: accepted" in gate.tables(report)
+    assert "good: accepted, surely better than the best rival in the rows 0, together" in gate.tables(report)
     assert "| 0 |" in gate.tables(report)
 
 
@@ -76,7 +77,8 @@ def test_all_numbers_of_samples_count_together(hands: list[Glyphs]) -> None:
     report = gate.measure({"any": _fake(hands[0])}, hands[1:2], hands[2:], _LABELS, None, settings)
     (found,) = report["generators"]
     assert [row["shots"] for row in found["rows"]] == [0, 3]
-    assert found["gain"] == pytest.approx(np.mean([row["gain"] for row in found["rows"]]))
+    for over in ("over_copies", "over_best"):
+        assert found[over]["gain"] == pytest.approx(np.mean([row[over]["gain"] for row in found["rows"]]))
     assert report["settings"] == {"shots": (0, 3), "seeds": 2, "steps": 3, "added": 2}
 
 

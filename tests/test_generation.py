@@ -106,6 +106,18 @@ def test_characters_that_are_held_out_never_train(data: Path) -> None:
     assert not shown & {image.tobytes() for image in task.held_out.images}
 
 
+def test_characters_by_name_are_held_out_too(data: Path) -> None:
+    recipe = dataclasses.replace(_recipe("pix2pix", data), held_out=3)
+    first = set(recipe.task().held_out.labels.tolist())
+    more = charset.decode(sorted(set(charset.encode("一二三十人口日月")) - first)[:2])
+    task = dataclasses.replace(recipe, also_held_out=more).task()
+    assert set(task.held_out.labels.tolist()) == first | set(charset.encode(more))
+    assert not set(task.held_out.labels.tolist()) & set(task.train.labels.tolist())
+    for wrong in ({"held_out": 0}, {"start": "runs/any"}):
+        with pytest.raises(ValueError, match="`also_held_out` goes with `held_out`"):
+            dataclasses.replace(recipe, also_held_out=more, **wrong)
+
+
 def test_figures_stand_on_what_hands_wrote(data: Path) -> None:
     """A font trains beside them, and is not taken for handwriting."""
     made_hands.write_font(data / "pen.ttf", made_hands.CHARACTERS)

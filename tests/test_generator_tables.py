@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from serving import report
+from serving import generator_tables, report
 from training.recipe import from_json
 
 RUN = {
@@ -14,7 +14,10 @@ RUN = {
 }
 UNSEEN = {**RUN["validation"], **{f"{name}_unseen": 0.5 for name in RUN["validation"]}}
 INTERVAL = {"gain": 0.03, "low": 0.01, "high": 0.05}
+WORSE = {"gain": -0.03, "low": -0.05, "high": -0.01}
 GATE = {
+    "data": "casia",
+    "characters": "一丁",
     "machine": {"cpu": "an abacus", "cores": 2, "python": "3.11"},
     "classes": 100,
     "people": {"w06": 500, "s11": 400},
@@ -27,8 +30,17 @@ GATE = {
             "name": "cgan",
             "legible": 0.9,
             "accepted": True,
-            "rows": [{"shots": None, "generated": 0.64, "rival": "copies", **INTERVAL}],
-            **INTERVAL,
+            "rows": [
+                {
+                    "shots": None,
+                    "generated": 0.64,
+                    "best": "copies",
+                    "over_copies": INTERVAL,
+                    "over_best": WORSE,
+                }
+            ],
+            "over_copies": INTERVAL,
+            "over_best": WORSE,
         }
     ],
 }
@@ -61,8 +73,16 @@ def test_the_report_shows_generators_and_gates(tmp_path: Path) -> None:
     ] in rows
     assert "100 characters on 900 samples of 2 people" in text
     assert "see 700 batches" in text
-    assert "cgan: accepted; 0.90 of what it was asked for is legible" in text
-    assert ["all", "0.500", "0.600", "0.610", "0.640", "+0.030", "+0.010 to +0.050"] in rows
+    assert (
+        "cgan: accepted, surely worse than the best rival in the rows all, together; 0.90 of what it was asked for is legible"
+        in text
+    )
+    gains = ["+0.030", "+0.010 to +0.050", "-0.030", "-0.050 to -0.010"]
+    assert ["all", "0.500", "0.600", "0.610", "0.640", *gains] in rows
+    assert "`hanzoo gate runs/cgan --data casia --characters 一丁 --glyph-font FONT`" in text
+    assert "(w06 500, s11 400)" in text
+    crowd = {f"p{number}": 5 for number in range(40)}
+    assert "on 200 samples of 40 people whom" in generator_tables.gates({**GATE, "people": crowd})
 
 
 def test_the_recipes_of_published_models_can_be_read_again() -> None:

@@ -139,7 +139,9 @@ class GenerationTask:
             held_out = [label for label in asked if label in known]
         else:
             chinese = [label for label in known if kinds.kind(charset.CHARACTERS[label]) == kinds.KINDS[0]]
-            held_out = chinese[: self.recipe.held_out]
+            also = set(charset.encode(self.recipe.also_held_out))
+            first = chinese[: self.recipe.held_out]
+            held_out = first + [label for label in known if label in also - set(first)]
         return sorted(set(known) - set(held_out)), held_out
 
     def _check(self) -> None:

@@ -197,6 +197,7 @@ class GenerationRecipe(Recipe):
         held_out: The so many characters that the most hands and fonts hold, which do not train, and are drawn to
             measure what the model makes of characters that it has never seen written. What starts from
             another model holds out what that one did, unless it is 0.
+        also_held_out: Characters that are held out beside these, as those that `hanzoo gate` is to try.
         moved: Whether pictures are brought to one size and darkness, and then turned, sized, slanted and shifted
             anew each time; few ones are learnt by heart otherwise.
         samples: Characters of a writer that a few-shot generator is shown.
@@ -219,6 +220,7 @@ class GenerationRecipe(Recipe):
     glyph_font: Path | None = None
     characters: str = ""
     held_out: int = 0
+    also_held_out: str = ""
     moved: bool = False
     samples: int = 8
     growth: int = 0
@@ -234,6 +236,8 @@ class GenerationRecipe(Recipe):
         super().__post_init__()
         if self.characters and self.held_out:
             raise ValueError("`characters` and `held_out` exclude each other: give one of them.")
+        if self.also_held_out and (not self.held_out or self.start):
+            raise ValueError("`also_held_out` goes with `held_out`, and not with a model to start from.")
         if len(set(self.characters)) == 1:
             raise ValueError(f"`characters` must name two or more. Received: {self.characters!r}.")
         if not 0 <= self.fall <= 1:
