@@ -173,3 +173,15 @@ def test_the_recipe_of_the_bundled_reader_fits_the_bundled_recogniser() -> None:
     assert isinstance(recipe, LineRecipe)
     model = zoo.create(recipe.model, classes=zoo.load(recipe.recogniser).output["logits"].shape[-1])
     linenet.from_recogniser(model, zoo.load(recipe.recogniser))
+
+
+def test_sentences_of_pages_that_measure_are_left_out(recipe: LineRecipe, tmp_path: Path) -> None:
+    written, pages = tmp_path / "text.txt", tmp_path / "pages.tsv"
+    written.write_text("一二三十人口日月\n人口日月，一二三十。\n日月人口一二\n", encoding="utf-8")
+    pages.write_text("a.jpg\t十人口日月一二三十\n", encoding="utf-8")
+    strips = dataclasses.replace(STRIPS, data=recipe.data, texts=(written,), without=(pages,))
+    assert strips.task()._sentences == ("一二三十人口日月", "日月人口一二")
+    pages.write_text("一二三十人口日月一二三十日月人口一二三十\n", encoding="utf-8")
+    written.write_text("一二三十人口日月\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"`without`: all 1 sentences share a passage"):
+        strips.task()

@@ -34,6 +34,18 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path, content: bytes) -> None
         texts.read_texts([file])
 
 
+def test_lines_that_share_a_passage_with_other_texts_are_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "dev.txt"
+    file.write_text("00.jpg\t一二三四，五\n六七八九十。\n", encoding="utf-8")
+    shared = texts.passages_of([file])
+    lines = ["「三四五六七八九十」，人", "一二三四五六七", "人口日月"]  # Eight, seven and none in common.
+    assert texts.apart(lines, shared) == lines[1:]
+    assert texts.apart(lines, set()) == lines
+    file.write_text("一二三四五六七\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"dev\.txt: must hold 8 Chinese characters or more"):
+        texts.passages_of([file])
+
+
 def test_invented_sentences_use_the_characters_that_the_writers_have() -> None:
     sentences = texts.invented([writer("一二A，"), writer("人")], seed=3)
     assert set("".join(sentences)) == set("一二人，。")

@@ -23,14 +23,13 @@ import numpy as np
 from scipy import sparse
 
 from training import checkpoint
-from training.texts import read_texts
+from training.texts import apart, passages_of, read_texts
 from zoo import charset, kinds
 from zoo.ctc import BLANK, Bigram
 
 _HOLD_OUT = 20  # Every twentieth line measures the others.
 _LINES_AT_ONCE = 100_000
 _RUN = 5  # Counts of any two characters of an alphabet.
-_PASSAGE = 8  # Chinese characters that are no coincidence.
 
 
 def train(
@@ -64,7 +63,7 @@ def train(
             learn and to measure, or `limit` leaves no room for any pair.
     """
     counts = held = None
-    barred = _barred(without)
+    barred = passages_of(without)
     for text in texts:
         for learnt, kept_back in _count_file(text, barred):
             counts = learnt if counts is None else counts + learnt
@@ -254,31 +253,9 @@ def _count_file(path: Path, barred: set[str]) -> Iterator[tuple[sparse.csr_matri
     with opener(path, "rt", encoding="utf-8") as file:
         try:
             while lines := list(itertools.islice(file, _LINES_AT_ONCE)):
-                if barred:
-                    lines = [line for line in lines if barred.isdisjoint(_passages(line))]
+                lines = apart(lines, barred)
                 held = lines[_HOLD_OUT - 1 :: _HOLD_OUT]
                 del lines[_HOLD_OUT - 1 :: _HOLD_OUT]
                 yield count(lines), count(held)
         except (UnicodeDecodeError, lzma.LZMAError, EOFError) as error:
             raise ValueError(f"{path}: this is no UTF-8 text, plain or .xz: {error}") from error
-
-
-def _barred(files: Sequence[Path]) -> set[str]:
-    """The passages of files of text, whose lines may break anywhere.
-
-    Raises:
-        ValueError: A file holds none.
-    """
-    barred: set[str] = set()
-    for file in files:
-        passages = _passages("".join(read_texts([file])))
-        if not passages:
-            raise ValueError(f"{file}: must hold {_PASSAGE} Chinese characters or more.")
-        barred |= passages
-    return barred
-
-
-def _passages(line: str) -> set[str]:
-    """All runs of eight Chinese characters of a line, without what stands between them."""
-    chinese = "".join(one for one in line if kinds.kind(one) == "Chinese")
-    return {chinese[start : start + _PASSAGE] for start in range(len(chinese) - _PASSAGE + 1)}

@@ -154,6 +154,8 @@ class LineRecipe(SupervisedRecipe):
         widths: Widths of strips in pixels, see `training.strips`; none for lines of an alphabet.
         texts: Files of sentences for strips, one a line, in place of those of `data`; where there are none,
             sentences are made of random characters.
+        without: Files of text of which no sentence shares a passage of eight Chinese characters, as the texts of
+            pages that are to measure.
         recogniser: Preset of a recogniser of single characters whose weights a `zoo.linenet` starts with, and whose
             normalisation it keeps.
         validation_lines: Validation lines of each figure.
@@ -173,6 +175,7 @@ class LineRecipe(SupervisedRecipe):
     growth: int = 0
     widths: tuple[int, ...] = ()
     texts: tuple[Path, ...] = ()
+    without: tuple[Path, ...] = ()
     recogniser: str | None = None
     validation_lines: int = 200
 

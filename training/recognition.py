@@ -80,7 +80,11 @@ class LineTask:
         if height != HEIGHT:
             raise ValueError(f"`model` must read strips of {HEIGHT} pixels. Received: height={height}.")
         files = self.recipe.texts or texts.of_folder(self.recipe.data)
-        return texts.read_texts(files) or texts.invented(self.train, self.recipe.seed)
+        read = texts.read_texts(files) or texts.invented(self.train, self.recipe.seed)
+        kept = texts.apart(read, texts.passages_of(self.recipe.without))
+        if not kept:
+            raise ValueError(f"`without`: all {len(read)} sentences share a passage with these files.")
+        return tuple(kept)
 
     def _sample(self, writers: list[Glyphs], count: int, seed: int, growth: int = 0) -> Any:
         """What draws batches of `count` lines."""

@@ -1,7 +1,7 @@
 """Sentences to write: from files of natural text, or invented where there are none."""
 
 import lzma
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from training.sources import Glyphs
 from zoo import charset, kinds
 
 _INVENTED = 2000  # Sentences.
+_PASSAGE = 8  # Chinese characters that are no coincidence.
 
 
 def read_texts(files: Sequence[Path]) -> tuple[str, ...]:
@@ -36,6 +37,32 @@ def read_texts(files: Sequence[Path]) -> tuple[str, ...]:
 def of_folder(data: Path) -> list[Path]:
     """The text files of a folder of training data, `text/*.txt` and `text/*.txt.xz`."""
     return sorted(file for pattern in ("*.txt", "*.txt.xz") for file in (data / "text").glob(pattern))
+
+
+def passages_of(files: Sequence[Path]) -> set[str]:
+    """The passages of files of text, whose lines may break anywhere.
+
+    Raises:
+        ValueError: A file holds none.
+    """
+    found: set[str] = set()
+    for file in files:
+        of_file = _passages("".join(read_texts([file])))
+        if not of_file:
+            raise ValueError(f"{file}: must hold {_PASSAGE} Chinese characters or more.")
+        found |= of_file
+    return found
+
+
+def apart(lines: Iterable[str], passages: Set[str]) -> list[str]:
+    """The lines that share no passage with those of `passages_of`."""
+    return [line for line in lines if not passages or passages.isdisjoint(_passages(line))]
+
+
+def _passages(line: str) -> set[str]:
+    """All runs of eight Chinese characters of a line, without what stands between them."""
+    chinese = "".join(one for one in line if kinds.kind(one) == "Chinese")
+    return {chinese[start : start + _PASSAGE] for start in range(len(chinese) - _PASSAGE + 1)}
 
 
 def invented(writers: Sequence[Glyphs], seed: int) -> tuple[str, ...]:
