@@ -71,7 +71,7 @@ def read(
             return wrong_option(f"--draw {draw}: {error.strerror or error}")
     # Errors about options come first and fast; OpenCV and LiteRT load now.
     from serving.ocr import Reader
-    from serving.runtime import ModelError
+    from serving.runtime import ModelError, UnknownModelError
 
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # gRPC chats on stderr.
     try:
@@ -81,6 +81,8 @@ def read(
     try:
         with _without_native_messages():
             reader.load()
+    except UnknownModelError as error:
+        return wrong_option(str(error))
     except ModelError as error:
         return fail(str(error), debug)
     several = len(images) > 1

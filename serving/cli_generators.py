@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from serving.cli_status import with_training
+from serving.cli_status import with_training, wrong_option
 
 
 def write(
@@ -101,6 +101,8 @@ def gate(
         json: File for the figures.
         debug: Show the traceback of an error.
     """
+    if not names:
+        return wrong_option("at least one NAME must be given")
 
     def run() -> None:
         import time
@@ -117,7 +119,7 @@ def gate(
         if len(held_out) != 1 or not (unseen := held_out.pop()):
             raise ValueError(
                 "Name generators that held the same characters out of their training. "
-                f"Received: {', '.join(names) or 'none'}."
+                f"Received: {', '.join(names)}."
             )
         if written := set(characters) - set(unseen):
             raise ValueError(

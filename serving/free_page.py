@@ -60,6 +60,15 @@ def read(
     return [_turned_back(line, turns, height, width) for line in found_lines if line.characters]
 
 
+def boxes(quads: np.ndarray) -> list[np.ndarray]:
+    """The lines of an upright page in reading order, the pieces of each joined: corners (4, 2) each.
+
+    Args:
+        quads: Corners of its lines in no order, float32 (n, 4, 2), from `serving.finder`.
+    """
+    return [_around(quads[row], block.direction) for block in layout.arrange(quads) for row in block.lines]
+
+
 def _certainties(recogniser: Recogniser, crops: np.ndarray) -> np.ndarray:
     """The probability of the best character of each crop, float (n,); 0 where an empty cell is likelier."""
     logits = np.concatenate(

@@ -217,8 +217,8 @@ class Reader:
         """A page of lines or a picture of one character, whichever it looks like."""
         if not len(quads):
             return self._read_character(image, name)
-        thickness = np.linalg.norm(quads[:, [1, 3]] - quads[:, :1], axis=2).min(1).max()
-        if len(quads) > 1 and thickness < _THICK * np.ptp(quads.reshape(-1, 2), axis=0).max():
+        thickness = _thickness(quads)
+        if len(quads) > 1 and thickness < _THICK * _extent(quads):
             return self._read_lines(flat, quads, name)
         one, page = self._read_character(image, name), self._read_lines(flat, quads, name)
         if not one.lines or not page.lines:
@@ -226,7 +226,7 @@ class Reader:
         written = np.reshape(one.lines[0].box, (4, 2))
         if len(quads) == len(page.lines) == len(page.lines[0].characters) == 1:
             return one
-        if thickness < _THICK * np.ptp(written, axis=0).max():
+        if thickness < _THICK * _extent(written):
             return page
         # Two short lines, or the parts of a large character.
         return max(one, page, key=lambda read: np.mean([line.score for line in read.lines]))
@@ -455,6 +455,16 @@ def _decode(source: Source) -> np.ndarray:
     return pages[0]
 
 
+def _thickness(quads: np.ndarray) -> float:
+    """Of the thickest of some lines, (n, 4, 2)."""
+    return float(np.linalg.norm(quads[:, [1, 3]] - quads[:, :1], axis=2).min(1).max())
+
+
+def _extent(quads: np.ndarray) -> float:
+    """The longer side of the upright box around quadrilaterals, (..., 4, 2)."""
+    return float(np.ptp(quads.reshape(-1, 2), axis=0).max())
+
+
 def _is_mark(character: str) -> bool:
     return unicodedata.category(character)[0] in "PS"
 
@@ -488,9 +498,9 @@ def text_detection(image: Source, form: Literal["xywh"]) -> list[list[int]]: ...
 
 
 def text_detection(image: Source, form: str = "quad") -> list[list[tuple[float, float]]] | list[list[int]]:
-    """Finds where characters stand: the cells of manuscript paper, else all ink as one character.
+    """Finds where text stands: the cells of manuscript paper, the lines of another page, or all ink as one character.
 
-    `Reader.read` finds the characters of lines. Blank cells are listed too, because no network looks at the picture.
+    `Reader.read` finds the characters of lines too, and how a page lies. Blank cells are listed, because nothing is read.
 
     Args:
         image: A path, the bytes of a file, or uint8 pixels (H, W) or (H, W, 3) RGB.
@@ -515,8 +525,12 @@ def text_detection(image: Source, form: str = "quad") -> list[list[tuple[float, 
         direction = grid.direction or manuscript.guess_direction(grid, filled)
         quads = [grid.cells[place] for place in manuscript.reading_order(grid, direction)]
     else:
-        box, _ = single.views(pixels, SIZE)
-        quads = [] if box is None else [box]
+        found = _reader()._finder(pixels)[0]
+        if len(found) and _thickness(found) < _THICK * _extent(found):
+            quads = free_page.boxes(found)
+        else:
+            box, _ = single.views(pixels, SIZE)
+            quads = [] if box is None else [box]
     if form == "quad":
         return [[(float(x), float(y)) for x, y in quad] for quad in quads]
     return [list(cv2.boundingRect(quad)) for quad in quads]

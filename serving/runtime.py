@@ -25,6 +25,10 @@ class ModelError(ValueError):
     """A model is missing or damaged, so that no image can be read with it."""
 
 
+class UnknownModelError(ModelError):
+    """There is no model of that name."""
+
+
 def available_threads() -> int:
     """The number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -171,7 +175,8 @@ def preset(model: str | os.PathLike[str]) -> Preset:
     """The preset of that name, or the one in that folder.
 
     Raises:
-        ModelError: There is none, or its `result.json` is damaged.
+        UnknownModelError: There is none.
+        ModelError: Its `result.json` is damaged.
     """
     folder = PRESETS / model if isinstance(model, str) and not set(model) & {"/", os.sep} else Path(model)
     try:
@@ -183,7 +188,9 @@ def preset(model: str | os.PathLike[str]) -> Preset:
     except OSError as error:
         near = difflib.get_close_matches(os.fspath(model), names(), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ModelError(f"No preset named {os.fspath(model)!r}.{hint} `hanzoo list` lists all.") from error
+        raise UnknownModelError(
+            f"No preset named {os.fspath(model)!r}.{hint} `hanzoo list` lists all."
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"{folder / 'result.json'}: must name the sha256 and the bytes of model.tflite ({error!r})"

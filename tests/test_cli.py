@@ -174,6 +174,8 @@ def test_pages_of_a_tiff_are_numbered(hanzoo, tmp_path):
         ["read", "a.png", "--layout"],
         ["read", "a.png", "--jsn"],
         ["reed", "a.png"],
+        ["read", "a.png", "--model", "hanzinet_x"],
+        ["gate"],
         ["list", "extra"],
     ],
 )
