@@ -238,8 +238,9 @@ def _made_up(folder: Path) -> str:
         return ""
     trained = max(rows, key=lambda row: row["data"]["generated_hands"])
     recipe, hands = trained["recipe"], trained["data"]["generated_hands"]
+    (name,) = trained["data"]["generators"]
     return (
-        "## What made-up hands are worth to a trained reader\n\n`python -m training.imitate fewshot --data DATA "
+        f"## What made-up hands are worth to a trained reader\n\n`python -m training.imitate {name} --data DATA "
         f"--glyph-font FONT --out MADE_UP --hands {hands}`, then `python -m training.ablate DATA --fonts ... "
         f"--strokes ... --rows generated --generated MADE_UP --epochs {recipe['epochs']} --steps {recipe['steps']} "
         f"--stroke-writers {recipe['stroke_writers']} --from RUN`\n\nAn earlier hanzinet_m than the "

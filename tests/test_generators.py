@@ -13,7 +13,7 @@ from serving import preset as presets
 from serving import report
 from serving.cli import main
 from tests import made_hands, tiny
-from training import fit, imitate, sources
+from training import drawing, fit, imitate, sources
 from training.characters import CharacterTask
 from training.generator import Generator
 from training.recipe import CharacterRecipe, GenerationRecipe
@@ -193,9 +193,33 @@ def test_a_hand_between_two_needs_two(run: Path, data: Path, tmp_path: Path) -> 
     with pytest.raises(ValueError, match="two hands or more"):
         imitate.write_hand(tmp_path / "a.npz", generator, None, "一", np.random.default_rng(0))
     unlike = dataclasses.replace(generator, model=zoo.create("cyclegan", **tiny.GENERATORS["cyclegan"]))
-    with pytest.raises(ValueError, match="must write like samples"):
+    with pytest.raises(ValueError, match="must know hands"):
         imitate.write_hand(tmp_path / "a.npz", unlike, None, "一", np.random.default_rng(0))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_generator_that_knows_its_writers_goes_on_in_the_hand_of_one(
+    run: Path, data: Path, tmp_path: Path, legible: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hands = sources.read_hands(data / "hands" / "train")
+    model = zoo.create("cgan", **tiny.GENERATORS["cgan"] | {"size": 16})
+    generator = dataclasses.replace(
+        Generator.load(run, data / "print.ttf", hands), model=model, hands=(), writers=(0, 1)
+    )
+    drawn: list[np.ndarray] = []
+    draw = drawing.draw
+
+    def recorded(model, conditions, *rest):
+        drawn.append(conditions["writer"])
+        return draw(model, conditions, *rest)
+
+    monkeypatch.setattr(drawing, "draw", recorded)
+    path = tmp_path / "hand.npz"
+    for seed in range(6):
+        assert imitate.write_hand(path, generator, None, "一二三十", np.random.default_rng(seed)) == 0.75
+        assert charset.decode(sources.read_hand(path).labels.tolist()) == "一二十"
+    assert all(len(np.unique(writers)) == 1 for writers in drawn)
+    assert {writers[0] for writers in drawn} == {0, 1}
 
 
 def test_hands_are_made_up_once(

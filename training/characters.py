@@ -52,6 +52,7 @@ class CharacterTask:
             "sets": [Path(name).name for name in recipe.sets],
             "fonts": [source.writer for source in fonts],
             "generated_hands": len(generated),
+            "generators": [sources.generator_of(folder) for folder in recipe.generated],
             "strokes": [source.name for source in drawn],
             "stroke_writers": len(made_up),
         }

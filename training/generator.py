@@ -25,12 +25,14 @@ class Generator:
         described: What stands beside its weights.
         printed: uint8 (classes, size, size), the printed characters; white where the font lacks one.
         hands: The writers whose samples it takes, each uint8 (n, size, size); empty where it needs none.
+        writers: The numbers of the writers in whose hands it writes; empty where it knows none.
     """
 
     model: keras.Model
     described: dict[str, Any]
     printed: np.ndarray
     hands: tuple[np.ndarray, ...] = ()
+    writers: tuple[int, ...] = ()
 
     @classmethod
     def load(cls, name: str | Path, glyph_font: Path, hands: Sequence[sources.Glyphs] = ()) -> "Generator":
@@ -60,6 +62,7 @@ class Generator:
             described,
             drawing.print_table(sources.read_font(glyph_font), size),
             tuple(drawing.shrunk(hand.images, size) for hand in hands) if "samples" in model.input else (),
+            tuple(range(len(described["writers"]))) if "writer" in model.input else (),
         )
 
     def knows(self, label: int) -> bool:
@@ -85,7 +88,9 @@ class Generator:
         rng = np.random.default_rng(seed)
         conditions = {"glyph": self.printed[labels][..., None]}
         if "writer" in self.model.input:
-            conditions["writer"] = rng.integers(0, len(self.described["writers"]), len(labels), np.int32)
+            conditions["writer"] = np.array(self.writers, np.int32)[
+                rng.integers(0, len(self.writers), len(labels))
+            ]
         if "samples" in self.model.input:
             count = self.described["recipe"]["samples"]
             chosen = [self.hands[index] for index in rng.integers(0, len(self.hands), len(labels))]

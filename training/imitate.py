@@ -1,8 +1,9 @@
-"""Hands that a few-shot generator makes up: `python -m training.imitate fewshot --out FOLDER ...`.
+"""Whole hands that a generator makes up: `python -m training.imitate fewshot --out FOLDER ...`.
 
-Each wanders between the hands of two people who trained: for every character, the generator is shown other samples
-of a few of both. It writes the Chinese characters of the charset once each, and what a recogniser does not read as
-intended is left out. A recipe of characters takes the folder as `--generated FOLDER`.
+A few-shot generator wanders between the hands of two people who trained: for every character, it is shown other
+samples of a few of both. A generator that knows its writers by number, such as cgan, goes on in the hand of one of
+them. It writes the Chinese characters of the charset once each, and what a recogniser does not read as intended is
+left out. A recipe of characters takes the folder as `--generated FOLDER`.
 """
 
 import argparse
@@ -26,34 +27,26 @@ _SHOWN = 12  # Samples of each of the two hands.
 def write_hand(
     path: Path, generator: Generator, recogniser: keras.Model, characters: str, rng: np.random.Generator
 ) -> float:
-    """Writes characters in a hand between two, as a file that `sources.read_hand` reads.
+    """Writes characters in a made-up hand, as a file that `sources.read_hand` reads.
 
     Args:
         path: The `.npz` file.
-        generator: A few-shot generator with samples of two hands or more, each of another person.
+        generator: A few-shot generator with samples of two hands or more, each of another person; or one
+            that knows its writers.
         recogniser: Says what is legible.
         characters: What to write.
-        rng: Chooses the two hands, and their samples.
+        rng: Chooses the two hands and their samples, or the writer.
 
     Returns:
         The share that is legible, and stands in the file.
 
     Raises:
-        ValueError: The generator takes no samples or has fewer than two hands, or nothing is legible.
+        ValueError: The generator knows no hands or is shown fewer than two, or nothing is legible.
         OSError: The file cannot be written.
     """
-    if "samples" not in generator.model.input:
-        raise ValueError("`generator` must write like samples, as fewshot does.")
-    if len(generator.hands) < 2:
-        raise ValueError(f"`generator` must have two hands or more. Received: {len(generator.hands)}.")
-    pair = rng.choice(len(generator.hands), 2, replace=False)
-    shown = [
-        hand[rng.choice(len(hand), _SHOWN, replace=len(hand) < _SHOWN)]
-        for hand in (generator.hands[index] for index in pair)
-    ]
-    between = dataclasses.replace(generator, hands=(np.concatenate(shown),))
+    one = _one_hand(generator, rng)
     labels = np.array(charset.encode(characters), np.int32)
-    images, legible = between.write_legibly(labels, recogniser, int(rng.integers(2**31)))
+    images, legible = one.write_legibly(labels, recogniser, int(rng.integers(2**31)))
     if not legible.any():
         raise ValueError(f"{path}: nothing of what the generator wrote is legible.")
     with checkpoint.replacing(path) as file:
@@ -66,14 +59,30 @@ def write_hand(
     return float(legible.mean())
 
 
+def _one_hand(generator: Generator, rng: np.random.Generator) -> Generator:
+    """The same generator in a single hand: between two of those that it is shown, or of one of its writers."""
+    if generator.writers:
+        return dataclasses.replace(generator, writers=(int(rng.choice(generator.writers)),))
+    if "samples" not in generator.model.input:
+        raise ValueError("`generator` must know hands, as fewshot, cgan and pix2pix do.")
+    if len(generator.hands) < 2:
+        raise ValueError(f"`generator` must have two hands or more. Received: {len(generator.hands)}.")
+    pair = rng.choice(len(generator.hands), 2, replace=False)
+    shown = [
+        hand[rng.choice(len(hand), _SHOWN, replace=len(hand) < _SHOWN)]
+        for hand in (generator.hands[index] for index in pair)
+    ]
+    return dataclasses.replace(generator, hands=(np.concatenate(shown),))
+
+
 def _check_same(options: argparse.Namespace) -> None:
-    """A folder holds hands of one run; `made_by.json` tells which.
+    """A folder holds hands of one run; a file tells which.
 
     Raises:
         ValueError: It holds those of another run.
     """
     asked = {name: str(value) for name, value in vars(options).items() if name not in ("out", "hands")}
-    file = options.out / "made_by.json"
+    file = options.out / sources.MADE_BY
     if not file.exists():
         fit.write_json(file, asked)
     elif json.loads(file.read_text(encoding="utf-8")) != asked:
@@ -82,7 +91,7 @@ def _check_same(options: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.imitate", description=__doc__)
-    parser.add_argument("generator", help="preset, or folder of a run of fewshot")
+    parser.add_argument("generator", help="preset, or folder of a run, of a generator that knows hands")
     parser.add_argument("--data", type=Path, required=True, help="folder with hands/train")
     parser.add_argument("--glyph-font", type=Path, required=True, help="font of the printed characters")
     parser.add_argument("--out", type=Path, required=True, help="folder of the files")
@@ -97,6 +106,9 @@ def main() -> None:
             for hand in sources.read_hands(options.data / "hands" / "train", chinese_only)
         }
         generator = Generator.load(options.generator, options.glyph_font, list(hands.values()))
+        names = generator.described.get("writers", ())
+        people = tuple(number for number in generator.writers if sources.person(names[number]) in hands)
+        generator = dataclasses.replace(generator, writers=people)
         recogniser = zoo.load(options.recogniser)
         characters = "".join(
             character

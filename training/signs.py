@@ -153,7 +153,9 @@ def read_all(folders: Sequence[Path]) -> list[Strokes]:
 def sources() -> tuple[Strokes, Strokes]:
     """The signs as they stand in a row; and as they stand in a column, with other ways to write digits and letters."""
     forms, others = _read(_FORMS), _read(_OTHERS)
-    turned = {character: forms[character][..., ::-1] * np.float32((-1, 1)) for character in _STANDING}
+    turned = {
+        character: forms[character][..., ::-1] * np.array((-1, 1), np.float32) for character in _STANDING
+    }
     return Strokes("signs", forms), Strokes("signs in columns", turned | others)
 
 
@@ -161,8 +163,8 @@ def _read(table: str) -> dict[str, np.ndarray]:
     """Strokes by character, float32 (strokes, POINTS, 2)."""
     found = {}
     for line in table.strip().splitlines():
-        (character,) = charset.decode(charset.encode(line[0]))
-        found[character] = np.stack([_stroke(part.strip()) for part in line[2:].split(";")])
+        (label,) = charset.encode(line[0])
+        found[charset.CHARACTERS[label]] = np.stack([_stroke(part.strip()) for part in line[2:].split(";")])
     return found
 
 

@@ -6,6 +6,7 @@ in its natural size and place, so that a full stop stays small and low.
 
 import dataclasses
 import functools
+import json
 import zipfile
 import zlib
 from collections.abc import Collection, Sequence
@@ -22,6 +23,9 @@ EM = 96
 
 GENERATED = "generated_"
 """How the names of pictures begin that a generator made; they train, and never validate."""
+
+MADE_BY = "made_by.json"
+"""The file that tells how the hands of a folder were made up."""
 
 FILL = 0.8
 """Share of the em square that a writer's ordinary character takes up."""
@@ -157,6 +161,14 @@ def read_hands(folder: Path, chinese_only: Collection[str] = ()) -> list[Glyphs]
     if not files:
         raise ValueError(f"`data` must hold {folder.parent.name}/{folder.name}/*.npz. Received: {folder}.")
     return [read_hand(file, file.stem in chinese_only) for file in files]
+
+
+def generator_of(folder: Path) -> str:
+    """The generator that made up the hands of a folder; the folder's own name where it does not tell."""
+    file = folder / MADE_BY
+    return (
+        Path(json.loads(file.read_text(encoding="utf-8"))["generator"]).name if file.exists() else folder.name
+    )
 
 
 def frequent_characters(data: Path, count: int) -> str:
