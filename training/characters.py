@@ -53,7 +53,7 @@ class CharacterTask:
             "fonts": [source.writer for source in fonts],
             "generated_hands": len(generated),
             "generators": [sources.generator_of(folder) for folder in recipe.generated],
-            "strokes": [source.name for source in drawn],
+            "strokes": list(dict.fromkeys(source.name for source in drawn)),
             "stroke_writers": len(made_up),
         }
         self.train += fonts + made_up + [dataclasses.replace(hand, real=False) for hand in generated]

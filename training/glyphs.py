@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from training import sources
 from training.strokes import Strokes
-from zoo import charset
+from zoo import charset, kinds
 
 
 class FontHand:
@@ -140,7 +140,10 @@ class StrokeHand:
 
     def __call__(self, character: str) -> np.ndarray:
         lines = _perturb(self._strokes[character], self.style, self._rng)
-        path, pressure = _join(lines, self.style, self._rng)
+        # Nobody draws the dots of … as one line.
+        apart = kinds.kind(character) == "punctuation"
+        style = dataclasses.replace(self.style, running=0.0) if apart else self.style
+        path, pressure = _join(lines, style, self._rng)
         return _ink(_shape(path, self.style), pressure, self.style, self._rng)
 
 
@@ -191,7 +194,6 @@ def _without_hook(line: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(places, np.arange(points), line[:, axis]) for axis in (0, 1)], axis=-1)
 
 
-_DOT = 0.08  # What is shorter, in shares of the em square, is set down by itself.
 _LINK = 3
 """Points of the way of the pen from one stroke to the next."""
 
@@ -205,8 +207,6 @@ def _join(lines: np.ndarray, style: Style, rng: np.random.Generator) -> tuple[np
         lines[-1, -tail:] += away * (lines[-1, -1] - lines[-1, -tail])
     gap = np.hypot(*(lines[1:, 0] - lines[:-1, -1]).T)
     joined = rng.random(count - 1) < style.running * np.exp(-((gap / style.span) ** 2)) * 1.5
-    dots = np.hypot(*np.ptp(lines, axis=1).T) < _DOT
-    joined &= ~(dots[1:] | dots[:-1])
     weights = np.linspace(0, 1, _LINK + 2)[1:-1, None]
     links = lines[:-1, -1:] * (1 - weights) + lines[1:, :1] * weights
     path = np.concatenate([np.concatenate([lines[:-1], links], axis=1).reshape(-1, 2), lines[-1]])

@@ -145,18 +145,27 @@ z 32,42 68,42 32,80 70,80; 38,60 64,60
 
 
 def read_all(folders: Sequence[Path]) -> list[Strokes]:
-    """The strokes of folders, see `strokes.read_strokes`, and where there are any, these signs as two more sources."""
+    """The strokes of folders, see `strokes.read_strokes`, each source twice: with these signs in rows, and in columns."""
     read = [source for folder in folders for source in strokes.read_strokes(folder)]
-    return [*read, *sources()] if read else []
+    row, column = sources()
+    return [
+        *(Strokes(one.name, {**row, **one.characters}) for one in read),
+        *(Strokes(one.name, {**row, **one.characters, **column}) for one in read),
+    ]
 
 
-def sources() -> tuple[Strokes, Strokes]:
-    """The signs as they stand in a row; and as they stand in a column, with other ways to write digits and letters."""
+def sources() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The strokes of signs by character, as `Strokes.characters` holds them.
+
+    Returns:
+        All signs as they stand in a row; and what is written otherwise in a column, with other ways to write digits
+        and letters.
+    """
     forms, others = _read(_FORMS), _read(_OTHERS)
     turned = {
         character: forms[character][..., ::-1] * np.array((-1, 1), np.float32) for character in _STANDING
     }
-    return Strokes("signs", forms), Strokes("signs in columns", turned | others)
+    return forms, turned | others
 
 
 def _read(table: str) -> dict[str, np.ndarray]:
