@@ -123,7 +123,7 @@ def gate(
             )
         if written := set(characters) - set(unseen):
             raise ValueError(
-                f"`characters`: the generators have seen {''.join(sorted(written))} written. They held out {unseen}."
+                f"`characters`: {''.join(sorted(written))} were not held out. Name some of {unseen}."
             )
         if len({Path(name).name for name in names}) != len(names):
             raise ValueError(f"{', '.join(names)}: must have different names.")

@@ -100,9 +100,10 @@ def gates(report: dict[str, Any]) -> str:
         f"seeds. All readers have the printed character of each class and see {settings['steps']:,} batches of 32; those of "
         f"one seed start from the same weights. {settings['added']} copies of each character are added, distorted once more "
         f"when they are shown, or {settings['added']} generated samples, drawn up to five times until {report['recogniser']} "
-        "reads them as what they should be, else left out; it has learned these characters from hands that are not tried. Gains "
+        "reads them as what they should be, else left out. Gains "
         "are those of generated samples, over as many copies and over the best of the three others. Their 95 % intervals "
         "are those of a paired bootstrap over people, their samples and seeds, widened for so few people; a generator is "
-        f"accepted if the gain over copies, of all rows together, is surely above zero. {report['seconds'] / 60:.0f} minutes on "
+        "accepted if the gain over copies, of all rows together, is surely above zero and the one over the best is not "
+        f"surely below; copies are distorted twice, and where plain distortion does better they are a weak rival. {report['seconds'] / 60:.0f} minutes on "
         f"{benchmark.machine_in_words(report['machine'])}.\n\n{gate.tables(report)}"
     )

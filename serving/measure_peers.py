@@ -95,10 +95,10 @@ def table(result: dict[str, Any]) -> str:
     rows = [
         [
             name,
-            one.get("way", ""),
+            "" if name == result["preset"] else one["way"],
             f"{one['bytes'] / 1e6:.2f}",
             f"{one['milliseconds']:.2f}",
-            f"{one.get('milliseconds_narrow', one['milliseconds']):.2f}",
+            "" if name == result["preset"] else f"{one['milliseconds_narrow']:.2f}",
             *(f"{one['top1'][writer]:.3f}" for writer in writers),
         ]
         for name, one in readers.items()

@@ -217,8 +217,7 @@ class Reader:
         """A page of lines or a picture of one character, whichever it looks like."""
         if not len(quads):
             return self._read_character(image, name)
-        thickness = _thickness(quads)
-        if len(quads) > 1 and thickness < _THICK * _extent(quads):
+        if len(quads) > 1 and _are_lines(quads, quads):
             return self._read_lines(flat, quads, name)
         one, page = self._read_character(image, name), self._read_lines(flat, quads, name)
         if not one.lines or not page.lines:
@@ -226,7 +225,7 @@ class Reader:
         written = np.reshape(one.lines[0].box, (4, 2))
         if len(quads) == len(page.lines) == len(page.lines[0].characters) == 1:
             return one
-        if thickness < _THICK * _extent(written):
+        if _are_lines(quads, written):
             return page
         # Two short lines, or the parts of a large character.
         return max(one, page, key=lambda read: np.mean([line.score for line in read.lines]))
@@ -455,14 +454,10 @@ def _decode(source: Source) -> np.ndarray:
     return pages[0]
 
 
-def _thickness(quads: np.ndarray) -> float:
-    """Of the thickest of some lines, (n, 4, 2)."""
-    return float(np.linalg.norm(quads[:, [1, 3]] - quads[:, :1], axis=2).min(1).max())
-
-
-def _extent(quads: np.ndarray) -> float:
-    """The longer side of the upright box around quadrilaterals, (..., 4, 2)."""
-    return float(np.ptp(quads.reshape(-1, 2), axis=0).max())
+def _are_lines(quads: np.ndarray, written: np.ndarray) -> bool:
+    """Whether what was found, (n, 4, 2), is thin beside all that is written, (..., 4, 2): no parts of one character."""
+    thickest = np.linalg.norm(quads[:, [1, 3]] - quads[:, :1], axis=2).min(1).max()
+    return bool(thickest < _THICK * np.ptp(written.reshape(-1, 2), axis=0).max())
 
 
 def _is_mark(character: str) -> bool:
@@ -500,7 +495,8 @@ def text_detection(image: Source, form: Literal["xywh"]) -> list[list[int]]: ...
 def text_detection(image: Source, form: str = "quad") -> list[list[tuple[float, float]]] | list[list[int]]:
     """Finds where text stands: the cells of manuscript paper, the lines of another page, or all ink as one character.
 
-    `Reader.read` finds the characters of lines too, and how a page lies. Blank cells are listed, because nothing is read.
+    `Reader.read` finds the characters of lines too. Nothing is read here: blank cells are listed, a page must be upright
+    for its reading order, and two short lines of large writing may count as one character.
 
     Args:
         image: A path, the bytes of a file, or uint8 pixels (H, W) or (H, W, 3) RGB.
@@ -512,6 +508,7 @@ def text_detection(image: Source, form: str = "quad") -> list[list[tuple[float, 
 
     Raises:
         ValueError: `form` is unknown, or `image` cannot be decoded or holds several pages.
+        LayoutError: A page without cells, and dbnet_s, which finds lines, is missing or damaged.
     """
     if form not in ("quad", "xywh"):
         raise ValueError(f"`form` must be 'quad' or 'xywh'. Received: form={form!r}.")
@@ -526,7 +523,7 @@ def text_detection(image: Source, form: str = "quad") -> list[list[tuple[float, 
         quads = [grid.cells[place] for place in manuscript.reading_order(grid, direction)]
     else:
         found = _reader()._finder(pixels)[0]
-        if len(found) and _thickness(found) < _THICK * _extent(found):
+        if len(found) and _are_lines(found, found):
             quads = free_page.boxes(found)
         else:
             box, _ = single.views(pixels, SIZE)

@@ -121,21 +121,18 @@ def _rapidocr() -> PageReader:
 
 def _tesseract() -> PageReader:
     languages = ("chi_tra", "chi_tra_vert")  # Each reads its direction only.
+    packages = "Debian has it as tesseract-ocr-chi-tra and tesseract-ocr-chi-tra-vert"
 
     def run(*arguments: str) -> str:
         try:
             done = subprocess.run(["tesseract", *arguments], capture_output=True, text=True, check=True)
         except FileNotFoundError:
-            raise ValueError("tesseract is missing: Debian has it as tesseract-ocr-chi-tra.") from None
+            raise ValueError(f"tesseract is missing: {packages}.") from None
         except subprocess.CalledProcessError as error:
             raise ValueError(f"tesseract: {error.stderr.strip()}") from error
         return done.stdout
 
     def make() -> Read:
-        for language in set(languages) - set(run("--list-langs").split()):
-            package = f"tesseract-ocr-{language.replace('_', '-')}"
-            raise ValueError(f"tesseract lacks {language}: Debian has it as {package}.")
-
         def read(image: np.ndarray) -> Found:
             with tempfile.NamedTemporaryFile(suffix=".png") as file:
                 file.write(cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes())
@@ -145,7 +142,10 @@ def _tesseract() -> PageReader:
         return read
 
     def files() -> list[Path]:
-        folder = run("--list-langs").split('"')[1]
+        listed = run("--list-langs")
+        if lacking := set(languages) - set(listed.split()):
+            raise ValueError(f"tesseract lacks {', '.join(sorted(lacking))}: {packages}.")
+        folder = listed.split('"')[1]
         return [Path(folder) / f"{language}.traineddata" for language in languages]
 
     return PageReader(make, lambda: run("--version").split()[1], files)

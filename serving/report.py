@@ -239,7 +239,7 @@ def _made_up(folder: Path) -> str:
         return ""
     trained = max(rows, key=lambda row: row["data"]["generated_hands"])
     recipe, hands = trained["recipe"], trained["data"]["generated_hands"]
-    (name,) = trained["data"]["generators"]
+    name = " ".join(trained["data"]["generators"])
     return (
         f"## What made-up hands are worth to a trained reader\n\n`python -m training.imitate {name} --data DATA "
         f"--glyph-font FONT --out MADE_UP --hands {hands}`, then `python -m training.ablate DATA --fonts ... "

@@ -185,12 +185,14 @@ def preset(model: str | os.PathLike[str]) -> Preset:
         if len(result["files"]["model.tflite"]["sha256"]) != 64 or not found.bytes or found.temperature <= 0:
             raise ValueError("the sha256 has 64 digits, the size and the temperature are above 0")
         same = result.get("charset_sha256", _charset_sha256()) == _charset_sha256()
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         near = difflib.get_close_matches(os.fspath(model), names(), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise UnknownModelError(
             f"No preset named {os.fspath(model)!r}.{hint} `hanzoo list` lists all."
         ) from error
+    except OSError as error:
+        raise ModelError(f"{folder / 'result.json'}: cannot be read: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"{folder / 'result.json'}: must name the sha256 and the bytes of model.tflite ({error!r})"

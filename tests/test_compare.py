@@ -104,6 +104,15 @@ def test_a_reader_that_fails_says_why(folder: Path, tmp_path: Path) -> None:
         compare.compare([folder], ["Tesseract"])
 
 
+@pytest.mark.usefixtures("tesseract")
+def test_a_language_that_is_lacking_leaves_the_reader_out(folder: Path, tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "tesseract"
+    program.write_text(program.read_text().replace(" echo chi_tra_vert;", ""))
+    shown = compare.table(compare.compare([folder], ["hanzoo", "Tesseract"]))
+    assert "Not measured: Tesseract: tesseract lacks chi_tra_vert: Debian has it as" in shown
+    assert "| hanzoo " in shown
+
+
 def test_an_unknown_reader_is_refused(folder: Path) -> None:
     with pytest.raises(ValueError, match=r"`names` must be of hanzoo, .* Received: Abbyy"):
         compare.compare([folder], ["Abbyy"])

@@ -113,6 +113,8 @@ def test_characters_by_name_are_held_out_too(data: Path) -> None:
     task = dataclasses.replace(recipe, also_held_out=more).task()
     assert set(task.held_out.labels.tolist()) == first | set(charset.encode(more))
     assert not set(task.held_out.labels.tolist()) & set(task.train.labels.tolist())
+    with pytest.raises(ValueError, match="`also_held_out`: no hand and no font holds 說"):
+        dataclasses.replace(recipe, also_held_out=f"{more}說").task()
     for wrong in ({"held_out": 0}, {"start": "runs/any"}):
         with pytest.raises(ValueError, match="`also_held_out` goes with `held_out`"):
             dataclasses.replace(recipe, also_held_out=more, **wrong)

@@ -29,7 +29,7 @@ GATE = {
         {
             "name": "cgan",
             "legible": 0.9,
-            "accepted": True,
+            "accepted": False,
             "rows": [
                 {
                     "shots": None,
@@ -74,7 +74,7 @@ def test_the_report_shows_generators_and_gates(tmp_path: Path) -> None:
     assert "100 characters on 900 samples of 2 people" in text
     assert "see 700 batches" in text
     assert (
-        "cgan: accepted, surely worse than the best rival in the rows all, together; 0.90 of what it was asked for is legible"
+        "cgan: not accepted, surely worse than the best rival in the rows all, together; 0.90 of what it was asked for is legible"
         in text
     )
     gains = ["+0.030", "+0.010 to +0.050", "-0.030", "-0.050 to -0.010"]

@@ -222,6 +222,36 @@ def test_a_generator_that_knows_its_writers_goes_on_in_the_hand_of_one(
     assert {writers[0] for writers in drawn} == {0, 1}
 
 
+@pytest.mark.parametrize(
+    ("model", "writers", "message"),
+    [
+        ("cgan", ["x", "y"], r"holds none of the writers that .* knows, x, y\. Give the data"),
+        ("pix2pix", ["a", "y"], r"writes the same each time: `--hands` must be at most 1, .* Received: 2"),
+    ],
+)
+def test_hands_that_cannot_be_made_up_are_refused(
+    model: str,
+    writers: list[str],
+    message: str,
+    run: Path,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = dataclasses.replace(
+        Generator.load(run, data / "print.ttf", sources.read_hands(data / "hands" / "train")),
+        model=zoo.create(model, **tiny.GENERATORS[model]),
+        described={"writers": writers},
+        writers=(0, 1),
+    )
+    monkeypatch.setattr(Generator, "load", lambda *_: known)
+    options = ["--data", str(data), "--glyph-font", str(data / "print.ttf"), "--out", str(tmp_path / "out")]
+    monkeypatch.setattr("sys.argv", ["imitate", str(run), *options, "--hands", "2"])
+    with pytest.raises(SystemExit, match=message):
+        imitate.main()
+    assert not (tmp_path / "out").exists()
+
+
 def test_hands_are_made_up_once(
     run: Path, data: Path, tmp_path: Path, legible: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

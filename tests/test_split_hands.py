@@ -50,5 +50,25 @@ def test_a_file_of_another_form_is_refused(tmp_path: Path) -> None:
         labels=np.array(["一", "二"]),
         writer=np.array(["a", "b"]),
     )
-    with pytest.raises(ValueError, match=r"must be \(2, 96, 96\)"):
+    with pytest.raises(ValueError, match=r"must be uint8 \(2, 96, 96\)"):
         split_hands.split(tmp_path / "small.npz", 1, tmp_path / "data")
+    (tmp_path / "torn.npz").write_bytes((tmp_path / "small.npz").read_bytes()[:300])
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    for name in ("torn.npz", "array.npy"):
+        with pytest.raises(ValueError, match=rf"{name}: is no whole \.npz file"):
+            split_hands.split(tmp_path / name, 1, tmp_path / "data")
+
+
+def test_two_files_of_a_person_stay_together_and_names_must_be_names(tmp_path: Path) -> None:
+    for names in (["p", "p_scan", "q"], ["../p", "q", "r"]):
+        images = np.full((3, 96, 96), 255, np.uint8)
+        images[:, 40:50, 10:80] = 0
+        np.savez(tmp_path / "few.npz", images=images, labels=np.array(["一"] * 3), writer=np.array(names))
+        if names[0] == "p":
+            assert split_hands.split(tmp_path / "few.npz", 1, tmp_path / "data") == (1, 1)
+            assert (tmp_path / "data" / "hands" / "train" / "q.npz").exists() != any(
+                (tmp_path / "data" / "hands" / "train" / f"{name}.npz").exists() for name in names[:2]
+            )
+        else:
+            with pytest.raises(ValueError, match=r"names that files can have\. Received: \['\.\./p'\]"):
+                split_hands.split(tmp_path / "few.npz", 1, tmp_path / "others")

@@ -5,8 +5,9 @@ trained on: from the real samples alone; with classical distortion; with distort
 before; with distortion and as many generated samples instead, less those that are illegible. All see as many
 pictures, and the printed character of each class; those of one seed start from the same weights.
 
-A generator is accepted if its gain over as many copies, the mean of all k, has its whole 95 % interval above zero.
-Copies are a weak rival where distortion alone does better, so the gain over the best of the three stands beside it.
+A generator is accepted if its gain over as many copies, the mean of all k, has its whole 95 % interval above zero, and
+it is not surely worse than the best of the three. Copies are a weak rival where distortion alone does better, so both
+gains are told.
 The interval is that of a paired bootstrap that draws people, characters of each person and seeds, so that a person
 who wrote much does not count for many; it is widened as Student's t asks of so few people.
 """
@@ -177,7 +178,8 @@ def _verdict(
             found[over] = _interval(gains[over][-1], people)
         rows.append({"shots": shots, "generated": _mean(answers[shots, name], people), "best": best, **found})
     together = {over: _interval(np.mean(differences, 0), people) for over, differences in gains.items()}
-    return {"rows": rows, **together, "accepted": together["over_copies"]["low"] > 0}
+    accepted = together["over_copies"]["low"] > 0 and together["over_best"]["high"] >= 0
+    return {"rows": rows, **together, "accepted": accepted}
 
 
 def styles(hands: Sequence[Glyphs], labels: Sequence[int]) -> list[Glyphs]:

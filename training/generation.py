@@ -139,9 +139,12 @@ class GenerationTask:
             held_out = [label for label in asked if label in known]
         else:
             chinese = [label for label in known if kinds.kind(charset.CHARACTERS[label]) == kinds.KINDS[0]]
-            also = set(charset.encode(self.recipe.also_held_out))
-            first = chinese[: self.recipe.held_out]
-            held_out = first + [label for label in known if label in also - set(first)]
+            also = charset.encode(self.recipe.also_held_out)
+            if unknown := set(also) - set(known):
+                raise ValueError(
+                    f"`also_held_out`: no hand and no font holds {charset.decode(sorted(unknown))}."
+                )
+            held_out = list(dict.fromkeys([*chinese[: self.recipe.held_out], *also]))
         return sorted(set(known) - set(held_out)), held_out
 
     def _check(self) -> None:

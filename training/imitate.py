@@ -108,7 +108,16 @@ def main() -> None:
         generator = Generator.load(options.generator, options.glyph_font, list(hands.values()))
         names = generator.described.get("writers", ())
         people = tuple(number for number in generator.writers if sources.person(names[number]) in hands)
-        generator = dataclasses.replace(generator, writers=people)
+        if generator.writers and not people:
+            raise ValueError(
+                f"{options.data / 'hands' / 'train'}: holds none of the writers that {options.generator} knows, "
+                f"{', '.join(names)}. Give the data that it trained on."
+            )
+        if people and "noise" not in generator.model.input and options.hands > len(people):
+            raise ValueError(
+                f"{options.generator} writes the same each time: `--hands` must be at most {len(people)}, its "
+                f"writers. Received: {options.hands}."
+            )
         recogniser = zoo.load(options.recogniser)
         characters = "".join(
             character
@@ -121,7 +130,9 @@ def main() -> None:
             rng = np.random.default_rng([options.seed, number])
             path = options.out / f"{sources.GENERATED}{number:03}.npz"
             if not path.exists():  # An earlier run was cut off.
-                share = write_hand(path, generator, recogniser, characters, rng)
+                writers = (people[number % len(people)],) if people else ()
+                one = dataclasses.replace(generator, writers=writers)
+                share = write_hand(path, one, recogniser, characters, rng)
                 tqdm.tqdm.write(f"{path.name}: {share:.3f} legible")
     except (ValueError, OSError) as error:
         sys.exit(f"hanzoo: {error}")

@@ -183,6 +183,8 @@ class LineRecipe(SupervisedRecipe):
         super().__post_init__()
         if self.widths and self.alphabet:
             raise ValueError("`alphabet` has no place beside `widths`: strips show the whole charset.")
+        if (self.texts or self.without) and not self.widths:
+            raise ValueError("`texts` and `without` go with `widths`: only strips show sentences.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,7 +202,8 @@ class GenerationRecipe(Recipe):
         held_out: The so many characters that the most hands and fonts hold, which do not train, and are drawn to
             measure what the model makes of characters that it has never seen written. What starts from
             another model holds out what that one did, unless it is 0.
-        also_held_out: Characters that are held out beside these, as those that `hanzoo gate` is to try.
+        also_held_out: Characters that are held out beside these, as those that `hanzoo gate` is to try; the figures
+            stand on them too.
         moved: Whether pictures are brought to one size and darkness, and then turned, sized, slanted and shifted
             anew each time; few ones are learnt by heart otherwise.
         samples: Characters of a writer that a few-shot generator is shown.

@@ -74,11 +74,7 @@ def read_hand(path: Path, chinese_only: bool = False) -> Glyphs:
     Raises:
         ValueError: The file is damaged, lacks an array, or holds no character of the charset.
     """
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-            arrays = {name: data[name] for name in data.files}
-    except (ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path}: is no whole .npz file ({error}).") from error
+    arrays = read_arrays(path)
     missing = {"images", "labels"} - set(arrays)
     missing |= ({"bbox", "canvas"} - set(arrays)) if {"bbox", "canvas"} & set(arrays) else set()
     if missing:
@@ -103,6 +99,20 @@ def read_hand(path: Path, chinese_only: bool = False) -> Glyphs:
         placed = images[chosen]
     labels = np.array([classes[index] for index in chosen], np.int32)
     return Glyphs(path.stem, placed, labels, real=True)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a `.npz` file by name.
+
+    Raises:
+        ValueError: The file is damaged or of another kind.
+        OSError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+            return {name: data[name] for name in data.files}
+    except (ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path}: is no whole .npz file ({error}).") from error
 
 
 def _placed(

@@ -4,9 +4,9 @@ A U-Net draws, a PatchGAN judges small patches beside the glyph, and the drawn p
 real one pixel by pixel, here half by coarse pixels, and where the real one holds ink more than where it is paper:
 thin strokes fade otherwise. As in zi2zi, one network learns many hands: a vector for each writer joins at the
 bottleneck, the drawn picture must keep the glyph's features (constancy), and the discriminator names the writer of
-real pictures (category). Unlike in the papers nothing is dropped where it only draws, so that a glyph becomes one
-picture, the U-Net normalises each picture by itself there too, so that a bold hand does not change a thin one, and
-the discriminator does not learn the names of drawn ones.
+real pictures (category). The U-Net normalises each picture by itself, as in the paper, whose batches hold one, so
+that a bold hand does not change a thin one. Unlike in the papers nothing is dropped where it only draws, so that a
+glyph becomes one picture, and the discriminator does not learn the names of drawn ones.
 
 References:
     Isola et al. 2017, https://arxiv.org/abs/1611.07004
@@ -130,8 +130,8 @@ class Pix2Pix(gan.Adversarial):
         generator: From a glyph and a writer to a picture.
         writers: Number of writers.
         width: Channels of the discriminator's first map.
-        pixels: Weight of the difference of the pixels, see `gap`.
-        coarse: Weight of that of coarse pixels, means of 4 by 4.
+        pixels: Weight of the difference of the pixels, see `zoo.gan.gap`.
+        coarse: Weight of that of coarse pixels, see `zoo.gan.coarse_gap`.
         constancy: Weight of the difference between the features of glyph and drawn picture.
         category: Weight of the writer's name.
     """
@@ -173,29 +173,13 @@ class Pix2Pix(gan.Adversarial):
         real = ops.cast(batch["image"], "float32")
         features = self._features(drawn) - self._features(ops.cast(batch["glyph"], "float32"))
         losses = {
-            "pixels": gap(real, drawn),
-            "coarse": gap(ops.average_pool(real, 4), ops.average_pool(drawn, 4)),
+            "pixels": gan.gap(real, drawn, _INK),
+            "coarse": gan.coarse_gap(real, drawn, _INK),
             "constancy": ops.mean(ops.square(features)),
             "category": _named(judged["writer"], batch["writer"]),
         }
         weighted = {name: self._weights_of_losses[name] * value for name, value in losses.items()}
         return {"adversarial": gan.surprise(judged["real"], 1.0), **weighted}
-
-
-def gap(real: Any, drawn: Any) -> Any:
-    """The mean absolute difference of pictures in -1 ... 1, where the blackest ink weighs four times as much as paper.
-
-    Most of a picture is paper; unweighted, a thin stroke that may lie here or there costs the least where it is faint.
-
-    Args:
-        real: float32 (N, H, W, C) in 0 ... 255.
-        drawn: The same.
-
-    Returns:
-        A scalar.
-    """
-    weights = 1 + _INK * (1 - real / 255)
-    return ops.sum(weights * ops.abs(real - drawn)) / ops.sum(weights) / 127.5
 
 
 def _named(logits: Any, writers: Any) -> Any:

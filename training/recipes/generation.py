@@ -78,8 +78,8 @@ RECIPES: dict[str, Recipe] = {
     "pix2pix": dataclasses.replace(
         _PAIRED,
         model="pix2pix",
-        # With zi2zi's constancy it drew more patterns in bold hands. A hand shows only after five epochs, and where the
-        # rate does not fall from then on, strokes fall apart: in sixteen epochs KID is 0.16, and 0.25 at the end.
+        # With zi2zi's constancy it drew more patterns in bold hands. Hands differ from the sixth epoch on; where the rate
+        # stays high for longer, strokes fall apart.
         adversary={"width": 32, "constancy": 0.0},
         learning_rate=3e-4,
         discriminator_rate=1e-4,
