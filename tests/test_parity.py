@@ -51,6 +51,18 @@ def test_models_without_logits_have_no_top_1() -> None:
     assert "mean difference is 5.0e-02" in parity.failures({"model_int8.tflite": far})[0]
 
 
+def test_a_place_of_a_picture_may_differ_by_a_quarter_of_a_grey_level() -> None:
+    pictures = np.full((2, 8, 8, 1), 255.0)
+    for gap, missed in ((0.25, []), (0.26, ["largest difference is 1.0e-03"])):
+        found = pictures.copy()
+        found[0, 3, 3] -= gap
+        sentences = parity.failures(
+            {"model_float32.tflite": parity.compare({"image": pictures}, {"image": found})}
+        )
+        assert len(sentences) == len(missed)
+        assert all(part in sentence for part, sentence in zip(missed, sentences, strict=True))
+
+
 @pytest.mark.parametrize(
     ("name", "wrong", "passes"),
     [
