@@ -244,8 +244,8 @@ def _made_up(folder: Path) -> str:
         f"## What made-up hands are worth to a trained reader\n\n`python -m training.imitate {name} --data DATA "
         f"--glyph-font FONT --out MADE_UP --hands {hands}`, then `python -m training.ablate DATA --fonts ... "
         f"--strokes ... --rows generated --generated MADE_UP --epochs {recipe['epochs']} --steps {recipe['steps']} "
-        f"--stroke-writers {recipe['stroke_writers']} --from RUN`\n\nAn earlier hanzinet_m than the "
-        f"bundled one goes on for {trained['training']['pictures']:,} pictures, with {hands} made-up hands beside its "
+        f"--stroke-writers {recipe['stroke_writers']} --from RUN`\n\nA trained hanzinet_m, not the "
+        f"bundled one, goes on for {trained['training']['pictures']:,} pictures, with {hands} made-up hands beside its "
         "other data or without; one run each. Shares of right answers on writers that no model trained on; some "
         f"writers have only 300 characters.\n\n{ablate.table(rows)}\n"
     )
