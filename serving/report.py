@@ -217,6 +217,12 @@ def _generators(folder: Path) -> str:
     )
 
 
+_CASIA = (
+    "`casia` is made by `python -m training.split_hands casia_hwdb11_62.npz --unseen 150 --out casia`: characters of "
+    "some 300 writers of CASIA-HWDB 1.1, for research only; no model trained on them.\n\n"
+)
+
+
 def _gates(folder: Path) -> str:
     """Whether what they draw helps a reader, one part for each run of the gate."""
     runs = [_load(path) for path in sorted(folder.glob("*.json"))]
@@ -226,8 +232,9 @@ def _gates(folder: Path) -> str:
     for run in runs:
         names = " ".join(f"runs/{generator['name']}" for generator in run["generators"])
         characters = f" --characters {run['characters']}" if run["characters"] else ""
+        about = _CASIA if run["data"] == "casia" else ""
         parts.append(
-            f"`hanzoo gate {names} --data {run['data']}{characters} --glyph-font FONT`\n\n{generator_tables.gates(run)}\n"
+            f"{about}`hanzoo gate {names} --data {run['data']}{characters} --glyph-font FONT`\n\n{generator_tables.gates(run)}\n"
         )
     return "## Does generated writing make a reader better?\n\n" + "\n".join(parts)
 

@@ -181,8 +181,9 @@ def test_a_training_step_lowers_the_loss(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "height", "width", "steps"),
     # Integers keep the maps of a network that has learned a little.
-    [("craft", 32, 64, 20), pytest.param("craft_s", 64, 96, 60, marks=pytest.mark.slow)],
+    [("craft", 32, 64, 20), ("craft_s", 64, 96, 60)],
 )
+@pytest.mark.slow
 def test_the_files_give_the_same_maps(name: str, height: int, width: int, steps: int, tmp_path: Path) -> None:
     model = small(name, height, width)
     for layer in model.layers:

@@ -40,7 +40,9 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> DetectionRecipe:
     )
 
 
-@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "craft" else []) for name in SIZES]
+)
 def test_a_run_leaves_figures_and_pictures(name: str, recipe: DetectionRecipe, tmp_path: Path) -> None:
     model = fit.fit(dataclasses.replace(recipe, model=name, sizes=SIZES[name], epochs=1), tmp_path)
     result = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))

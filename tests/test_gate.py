@@ -39,7 +39,7 @@ def _fake(pile: Glyphs) -> _Fake:
     # What is printed says nothing of how it is written: the same box for all.
     printed = np.full((len(charset.CHARACTERS), 64, 64), 255, np.uint8)
     printed[:, 20:40, 20:40] = 0
-    return _Fake(None, {}, printed, (), pile)
+    return _Fake(None, {}, printed, pile=pile)
 
 
 def test_writing_that_shows_the_characters_is_accepted(hands: list[Glyphs]) -> None:

@@ -79,7 +79,10 @@ def test_the_report_shows_generators_and_gates(tmp_path: Path) -> None:
     )
     gains = ["+0.030", "+0.010 to +0.050", "-0.030", "-0.050 to -0.010"]
     assert ["all", "0.500", "0.600", "0.610", "0.640", *gains] in rows
-    assert "`hanzoo gate runs/cgan --data casia --characters 一丁 --glyph-font FONT`" in text
+    assert (
+        "no model trained on them.\n\n`hanzoo gate runs/cgan --data casia --characters 一丁 --glyph-font FONT`"
+        in text
+    )
     assert "(w06 500, s11 400)" in text
     crowd = {f"p{number}": 5 for number in range(40)}
     assert "on 200 samples of 40 people whom" in generator_tables.gates({**GATE, "people": crowd})

@@ -12,7 +12,17 @@ from serving import convert, export, samples
 from tests import tiny
 
 # The tiny B1 to B7 are the network of B0; the others convert for a minute.
-_SLOW = [*(f"efficientnet_b{phi}" for phi in range(1, 8)), "crnn_vgg", "ensemble"]
+# What takes half a minute or more; a small network of each kind is exported in every run.
+_SLOW = [
+    *(f"efficientnet_b{phi}" for phi in range(8)),
+    "craft",
+    "craft_s",
+    "crnn_vgg",
+    "dbnet",
+    "ensemble",
+    "hanzinet_s",
+    "vgg16",
+]
 
 
 def _inputs(model: keras.Model, count: int = 4) -> np.ndarray:
@@ -65,7 +75,7 @@ def test_a_model_exports_with_parity(name: str, tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-_FLOAT = {"cyclegan", "progan", "stylegan"}
+_FLOAT = {"cyclegan", "pix2pix", "progan", "stylegan"}
 """Generators whose roots of variances have no integer form."""
 
 
