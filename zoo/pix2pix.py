@@ -23,9 +23,7 @@ from zoo import gan
 from zoo import layers as blocks
 
 _MOST = 8  # Widest maps of the U-Net, in multiples of its width, as in the paper.
-_INK = (
-    3.0  # How much more than white paper the blackest ink weighs, where drawn and real pictures are compared.
-)
+_INK = 3.0  # How much more than paper the blackest ink weighs where drawn and real pictures are compared.
 _DROPPED = 3  # The first maps of the decoder that the paper drops half of.
 
 
@@ -58,9 +56,8 @@ def pix2pix(writers: int, size: int = 64, width: int = 64, style: int = 64) -> k
         if number:
             x = layers.ReLU(name=f"{name}_relu")(x)
         channels = 1 if skipped is None else skipped.shape[-1]
-        x = layers.Conv2DTranspose(channels, 4, 2, "same", use_bias=skipped is None or not number, name=name)(
-            x
-        )
+        plain = skipped is None or not number
+        x = layers.Conv2DTranspose(channels, 4, 2, "same", use_bias=plain, name=name)(x)
         if skipped is None:
             break
         if number:  # Four places tell no mean and variance, and would lose what the hand says.
