@@ -47,7 +47,7 @@ def read(
         flat = np.ascontiguousarray(np.rot90(flat, turns))
         turned = [geometry.order_corners(_turn(quad, turns, height, width)) for quad in quads]
         quads = np.array(turned, np.float32)
-    rows = [(block.direction, row) for block in layout.arrange(quads) for row in block.lines]
+    rows = _rows(quads)
     pieces = [(piece, direction) for direction, row in rows for piece in row]
     written = read_lines(flat, [quads[piece] for piece, _ in pieces], [direction for _, direction in pieces])
     characters = {piece: found for (piece, _), found in zip(pieces, written, strict=True)}
@@ -66,7 +66,12 @@ def boxes(quads: np.ndarray) -> list[np.ndarray]:
     Args:
         quads: Corners of its lines in no order, float32 (n, 4, 2), from `serving.finder`.
     """
-    return [_around(quads[row], block.direction) for block in layout.arrange(quads) for row in block.lines]
+    return [_around(quads[row], direction) for direction, row in _rows(quads)]
+
+
+def _rows(quads: np.ndarray) -> list[tuple[Direction, list[int]]]:
+    """The lines in reading order: their direction, and the numbers of their pieces."""
+    return [(block.direction, row) for block in layout.arrange(quads) for row in block.lines]
 
 
 def _certainties(recogniser: Recogniser, crops: np.ndarray) -> np.ndarray:

@@ -53,7 +53,7 @@ def measure(
         best = max(peers.WAYS, key=lambda way: statistics.mean(top1[way].values()))
         times = {
             way: latency.milliseconds(functools.partial(reader.run, peers.as_lines(picture[..., 0], way)))
-            for way in (best, "cell")
+            for way in {best, "cell"}
         }
         readers[peer.name] = {
             "bytes": reader.path.stat().st_size,

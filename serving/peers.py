@@ -19,11 +19,11 @@ import numpy as np
 HEIGHT = 48
 """Height of their lines in pixels."""
 
-LEAST = 320
-"""Width of the narrowest lines that PP-OCR shows them; the rest is grey."""
+_LEAST = 320  # Width of the narrowest lines that PP-OCR shows them; the rest is grey.
 
 WAYS = ("cell", "wide", "padded")
 """How a character may be shown: as it is, in the middle of white paper three times as wide, or padded as PP-OCR pads."""
+
 _UPRIGHT = 1.5  # What is so much higher than wide is turned.
 
 
@@ -95,7 +95,7 @@ class PeerReader:
             image = np.rot90(image)
         width = math.ceil(HEIGHT * image.shape[1] / image.shape[0])
         small = cv2.resize(np.ascontiguousarray(image[..., ::-1]), (width, HEIGHT))
-        line = np.zeros((1, 3, HEIGHT, max(width, LEAST)), np.float32)
+        line = np.zeros((1, 3, HEIGHT, max(width, _LEAST)), np.float32)
         line[0, :, :, :width] = small.transpose(2, 0, 1) / np.float32(127.5) - 1
         return greedy(self.run(line)[0], self._characters)
 
@@ -121,7 +121,7 @@ def as_lines(cells: np.ndarray, way: str = "padded") -> np.ndarray:
     Returns:
         float32 (n, 3, 48, W) in -1 ... 1, W being 48, 144 or 320.
     """
-    width = {"cell": HEIGHT, "wide": 3 * HEIGHT, "padded": LEAST}[way]
+    width = {"cell": HEIGHT, "wide": 3 * HEIGHT, "padded": _LEAST}[way]
     left = HEIGHT if way == "wide" else 0
     lines = np.full((len(cells), HEIGHT, width), 0.0 if way == "padded" else 1.0, np.float32)
     for line, cell in zip(lines, cells, strict=True):

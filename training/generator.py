@@ -88,9 +88,7 @@ class Generator:
         rng = np.random.default_rng(seed)
         conditions = {"glyph": self.printed[labels][..., None]}
         if "writer" in self.model.input:
-            conditions["writer"] = np.array(self.writers, np.int32)[
-                rng.integers(0, len(self.writers), len(labels))
-            ]
+            conditions["writer"] = rng.choice(np.array(self.writers, np.int32), len(labels))
         if "samples" in self.model.input:
             count = self.described["recipe"]["samples"]
             chosen = [self.hands[index] for index in rng.integers(0, len(self.hands), len(labels))]
