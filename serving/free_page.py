@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from serving import lines, orientation
+from serving import line_ends, lines, orientation
 from serving.cells import BATCH
 from serving.lines import Written
 from serving.segmentation import Recogniser
@@ -41,6 +41,7 @@ def read(
     Returns:
         The lines in reading order, those without characters left out.
     """
+    quads = line_ends.lengthened(flat, quads)
     turns = orientation.turns(flat, quads, lambda crops: _certainties(recogniser, crops), size)
     height, width = flat.shape
     if turns:
@@ -60,12 +61,14 @@ def read(
     return [_turned_back(line, turns, height, width) for line in found_lines if line.characters]
 
 
-def boxes(quads: np.ndarray) -> list[np.ndarray]:
+def boxes(flat: np.ndarray, quads: np.ndarray) -> list[np.ndarray]:
     """The lines of an upright page in reading order, the pieces of each joined: corners (4, 2) each.
 
     Args:
+        flat: As of `read`.
         quads: Corners of its lines in no order, float32 (n, 4, 2), from `serving.finder`.
     """
+    quads = line_ends.lengthened(flat, quads)
     return [_around(quads[row], direction) for direction, row in _rows(quads)]
 
 

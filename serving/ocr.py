@@ -524,7 +524,7 @@ def text_detection(image: Source, form: str = "quad") -> list[list[tuple[float, 
     else:
         found = _reader()._finder(pixels)[0]
         if len(found) and _are_lines(found, found):
-            quads = free_page.boxes(found)
+            quads = free_page.boxes(manuscript.flatten(pixels), found)
         else:
             box, _ = single.views(pixels, SIZE)
             quads = [] if box is None else [box]
