@@ -5,8 +5,11 @@ the whole family runs, and what it costs; none of them is trained here.
 """
 
 import argparse
+import functools
+import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from training import fit, operations
 
 NAMES = ("vgg16", *(f"efficientnet_b{phi}" for phi in range(8)))
 _PRECISIONS = ("float32", "int8")
+_RUNS = 5
 
 
 def measure(name: str, **sizes: Any) -> dict[str, Any]:
@@ -37,14 +41,11 @@ def measure(name: str, **sizes: Any) -> dict[str, Any]:
         jit_compile=False,
     )
     one = pictures["image"][:1]
-    model.train_on_batch(one, np.zeros(1, np.int32))  # Traces the step.
-    started = time.perf_counter()
-    model.train_on_batch(one, np.zeros(1, np.int32))
     row: dict[str, Any] = {
         "size": model.input_shape[1],
         "parameters": model.count_params(),
         "multiply_adds": operations.multiply_adds(model),
-        "train_seconds": time.perf_counter() - started,
+        "train_seconds": _seconds(lambda: model.train_on_batch(one, np.zeros(1, np.int32))),
     }
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -55,11 +56,19 @@ def measure(name: str, **sizes: Any) -> dict[str, Any]:
         for precision in _PRECISIONS:
             file = folder / convert.file_name(precision)
             session = Session(file)
-            session.run({"image": one})
-            started = time.perf_counter()
-            session.run({"image": one})
-            row[precision] = {"bytes": file.stat().st_size, "seconds": time.perf_counter() - started}
+            seconds = _seconds(functools.partial(session.run, {"image": one}))
+            row[precision] = {"bytes": file.stat().st_size, "seconds": seconds}
     return row
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    """The median time of a call; the first one, which prepares, does not count."""
+    times = []
+    for _ in range(1 + _RUNS):
+        started = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times[1:])
 
 
 def table(rows: dict[str, Any]) -> str:
