@@ -26,6 +26,10 @@ WEIGHT = 0.7
 """What log P(next | previous) counts beside the recogniser. Chosen on sentences that were not counted, written with
 characters of the validation writers."""
 
+FOLLOWED = 24
+"""Classes of a place among which its neighbours choose. Where a recogniser is wrong, what was written is often far
+down, and the bigram tells it from all those that do not fit."""
+
 _LEAST = 1e-5  # Smaller shares are not followed.
 
 Alternatives = tuple[tuple[int, float], ...]

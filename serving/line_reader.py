@@ -7,7 +7,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from serving import runtime
+from serving import context, runtime
 from serving.ahead import ahead
 from zoo import ctc, strips
 
@@ -20,7 +20,6 @@ _AFTER = 48  # Of paper behind a strip: the answer to a small mark may come behi
 _OVERLAP = 352  # Of two parts: the network sees 175 pixels to either side.
 _BEAM, _TOP = 8, 5  # Texts and classes that the search follows,
 _LEAST = -8.0  # and their least log probability.
-_ALTERNATIVES = 8
 _GAP = 9  # Pixels over which ink is averaged.
 _AWAY = 0.05  # What being off half-way by the height of the strip counts beside ink that fills a column.
 
@@ -144,7 +143,7 @@ def _edges(ink: np.ndarray, middles: np.ndarray) -> list[float]:
 def _alternatives(chances: np.ndarray, label: int) -> tuple[tuple[int, float], ...]:
     """The best classes of a place with their shares, one of them first; `chances` lack the blank."""
     shares = chances / max(float(chances.sum()), 1e-30)
-    count = min(_ALTERNATIVES, len(shares))
+    count = min(context.FOLLOWED, len(shares))
     found = np.argpartition(shares, -count)[-count:]
     order = [
         label - 1,

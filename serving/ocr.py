@@ -36,8 +36,7 @@ STYLES = ("characters", "lines")
 SIZE = 64
 """Side of a crop where no model asks for another."""
 
-_ALTERNATIVES = 5  # Of a character on a page;
-_FOLLOWED = 8  # and those among which its neighbours choose.
+_ALTERNATIVES = 5  # That are told of a character.
 _INSIDE = 32  # Side in pixels of what tells the grain of the paper: cells without their printed lines.
 # What was found as a line may be a part of one character from this thickness on, in shares of all that was found or
 # of all ink.
@@ -403,7 +402,7 @@ class _Recogniser:
         odds = np.exp(logits - logits.max(1, keepdims=True))
         characters = odds[:, 1:]
         totals = characters.sum(1)
-        count = min(_FOLLOWED, characters.shape[1])
+        count = min(contexts.FOLLOWED, characters.shape[1])
         best = np.argpartition(characters, -count, axis=1)[:, -count:]
         readings = []
         for index, ids in enumerate(best):

@@ -6,8 +6,6 @@ covers all parts with candidates. It follows what the recogniser is sure of, the
 and, where there is one, how likely a character follows another. What a candidate scores counts by its length, so
 that one wide character and two narrow ones that share its ink compare fairly.
 
-numpy and OpenCV only.
-
 References:
     Casey and Lecolinet 1996, segmentation led by recognition, https://doi.org/10.1109/34.506792
     Wang, Yin and Liu 2012, handwritten Chinese lines in this way, https://doi.org/10.1109/TPAMI.2011.264
@@ -22,6 +20,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from serving import context
 from serving.ahead import ahead
 from serving.cells import BATCH, MARGIN
 from zoo import charset, ctc, geometry, kinds
@@ -38,7 +37,6 @@ that calibrates them; class 0 is the empty cell."""
 
 # Lengths are in em, the side of the square of an ordinary character, scores in nats, unless something else is
 # said. All were chosen on lines that the writers of the training set wrote.
-_ALTERNATIVES = 5  # Characters that are looked at for each candidate.
 
 # What is written.
 _STROKE = 0.25  # Shares of the contrast of ink: from this on it is a stroke,
@@ -171,7 +169,7 @@ def _recognised(crops: Iterable[np.ndarray], recogniser: Recogniser) -> _Answers
     for batch in ahead(batches):
         logits = recogniser(np.stack(batch))
         total = ctc.log_sum_exp(logits)
-        count = min(_ALTERNATIVES, logits.shape[1] - 1)
+        count = min(context.FOLLOWED, logits.shape[1] - 1)
         classes = np.argpartition(logits[:, 1:], -count, axis=1)[:, -count:] + 1
         order = np.argsort(-np.take_along_axis(logits, classes, 1), axis=1, kind="stable")
         classes = np.take_along_axis(classes, order, 1)

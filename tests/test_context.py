@@ -51,6 +51,16 @@ def test_probabilities_are_those_of_all_readings_together(weight: float) -> None
         assert [share for _, share in place] == sorted((share for _, share in place), reverse=True)
 
 
+def test_what_the_recogniser_thinks_little_of_is_found_beside_its_neighbours() -> None:
+    before, written, after = charset.encode("到期日")
+    others = charset.encode("0OoAQD689pqgaebdcGCU")
+    shares = np.geomspace(0.5, 0.002, len(others))
+    doubtful = (*zip(others, shares.tolist(), strict=True), (written, 0.001))
+    assert len(doubtful) <= context.FOLLOWED
+    place = context.reread([((before, 1.0),), doubtful, ((after, 1.0),)], context.load())[1]
+    assert place[0][0] == written
+
+
 def test_the_neighbours_decide_between_look_alikes() -> None:
     bigram = bigram_of({(1, 2): 0.9, (3, 4): 0.9})
     either: Alternatives = ((4, 0.51), (2, 0.49))

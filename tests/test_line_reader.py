@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from serving import Reader, line_reader, lines, runtime, whole_lines
+from serving import Reader, context, line_reader, lines, runtime, whole_lines
 from tests import felt_tip
 from zoo import charset, strips
 
@@ -54,7 +54,7 @@ def test_characters_stand_where_the_network_answers() -> None:
     for one in seen:
         assert one.alternatives[0][1] > 0.9
         assert sum(share for _, share in one.alternatives) <= 1 + 1e-6
-        assert len({label for label, _ in one.alternatives}) == len(one.alternatives) == 8
+        assert len({label for label, _ in one.alternatives}) == len(one.alternatives) == context.FOLLOWED
 
 
 def test_equal_neighbours_are_two() -> None:
