@@ -180,7 +180,11 @@ def test_sentences_of_pages_that_measure_are_left_out(recipe: LineRecipe, tmp_pa
     written.write_text("一二三十人口日月\n人口日月，一二三十。\n日月人口一二\n", encoding="utf-8")
     pages.write_text("a.jpg\t十人口日月一二三十\n", encoding="utf-8")
     strips = dataclasses.replace(STRIPS, data=recipe.data, texts=(written,), without=(pages,))
-    assert strips.task()._sentences == ("一二三十人口日月", "日月人口一二")
+    task = strips.task()
+    assert task._sentences == ("一二三十人口日月", "日月人口一二")
+    assert task.facts()["data"]["sentences_left_out"] == 1
+    written_down = from_json(json.loads(json.dumps(to_json(strips))))
+    assert (written_down.texts, written_down.without) == ((), ())
     pages.write_text("一二三十人口日月一二三十日月人口一二三十\n", encoding="utf-8")
     written.write_text("一二三十人口日月\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"`without`: all 1 sentences share a passage"):

@@ -59,7 +59,7 @@ class LineTask:
                 "`alphabet` must be that of the model that the run starts from. "
                 f"Received: {len(self.alphabet)} characters for {classes} classes."
             )
-        self._sentences = self._read_texts() if recipe.widths else ()
+        self._sentences, self._left_out = self._read_texts() if recipe.widths else ((), 0)
         self._sampler = self._sample(self.train, recipe.batch_size, recipe.seed, recipe.growth)
         self._texts: list[tuple[str, str]] = []
 
@@ -75,7 +75,8 @@ class LineTask:
             linenet.keep_normalisation(model)
         return model
 
-    def _read_texts(self) -> tuple[str, ...]:
+    def _read_texts(self) -> tuple[tuple[str, ...], int]:
+        """The sentences of strips, and how many were left out."""
         height = self.model.input_shape[1]
         if height != HEIGHT:
             raise ValueError(f"`model` must read strips of {HEIGHT} pixels. Received: height={height}.")
@@ -84,7 +85,7 @@ class LineTask:
         kept = texts.apart(read, texts.passages_of(self.recipe.without))
         if not kept:
             raise ValueError(f"`without`: all {len(read)} sentences share a passage with these files.")
-        return tuple(kept)
+        return tuple(kept), len(read) - len(kept)
 
     def _sample(self, writers: list[Glyphs], count: int, seed: int, growth: int = 0) -> Any:
         """What draws batches of `count` lines."""
@@ -180,6 +181,7 @@ class LineTask:
                 "fonts": [source.writer for source in self.train if not source.real],
                 "unseen": [source.writer for source in self.unseen],
                 "sentences": len(self._sentences),
+                "sentences_left_out": self._left_out,
             },
             "mistakes": [
                 {"written": written, "read": read} for written, read in self._texts if written != read
