@@ -100,7 +100,7 @@ def pictures(model: keras.Model, count: int = 240, seed: int = 0) -> tuple[np.nd
     return np.clip(large + noise, 0, 255).astype(np.uint8), labels
 
 
-def teach(model: keras.Model, steps: int = 80) -> None:
+def teach(model: keras.Model, steps: int = 60) -> None:
     """Trains until the answers have margins, which quantised files keep."""
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
