@@ -13,8 +13,8 @@ from typing import Literal, cast, overload
 import cv2
 import numpy as np
 
+from serving import both_styles, finder, free_page, images, line_reader, runtime, single, whole_lines
 from serving import context as contexts
-from serving import finder, free_page, images, line_reader, runtime, single, whole_lines
 from serving import lines as lines_of
 from serving.ahead import meanwhile
 from serving.cells import BATCH, MARGIN
@@ -61,8 +61,8 @@ class Reader:
         context: Whether the characters beside a character help to read it, see `serving.context`. Without, a
             slip of the pen is read as it stands there.
         style: How lines are read: "characters" cuts them up for the model, "lines" reads each as a whole with the
-            preset line_s. None takes "lines", but "characters" for the columns of a page, which as a whole take
-            twice the time and err no less, and wherever `model` or `endpoint` is given.
+            preset line_s. None takes what is surer for rows, see `serving.both_styles`, and "characters" for columns,
+            which as a whole take twice the time and err no less, and wherever `model` or `endpoint` is given.
 
     Raises:
         ValueError: `endpoint` is no such address, or `style` is unknown.
@@ -156,23 +156,26 @@ class Reader:
         preset = runtime.preset(line_reader.MODEL)
         return line_reader.LineReader(preset.session(self.threads), preset)
 
-    def _read_upright(self, count: int) -> lines_of.ReadLines:
-        """What reads so many lines, in the style that was asked for or else in the better one.
+    def _read_upright(self) -> lines_of.ReadLines:
+        """What reads lines, in the style that was asked for or else in the better one.
 
-        That is line by line, but the columns of a page, which take twice the time so and gain nothing.
+        That is both styles for rows. Columns gain nothing from being read as a whole, which takes twice the time.
         """
         cells, size = self._recogniser.logits, self._recogniser.size
-        better = "characters" if self._chosen else "lines"
-        if (self.style or better) == "lines":
-            return functools.partial(
-                whole_lines.read,
-                reader=self._line_reader,
-                recogniser=cells,
-                size=size,
-                bigram=self._bigram,
-                columns=count == 1 or self.style is not None,
-            )
-        return functools.partial(lines_of.read, recogniser=cells, size=size, bigram=self._bigram)
+        one_by_one = functools.partial(lines_of.read, recogniser=cells, size=size, bigram=self._bigram)
+        if self.style == "characters" or (self.style is None and self._chosen):
+            return one_by_one
+        as_a_whole = functools.partial(
+            whole_lines.read,
+            reader=self._line_reader,
+            recogniser=cells,
+            size=size,
+            bigram=self._bigram,
+            columns=self.style == "lines",
+        )
+        if self.style == "lines":
+            return as_a_whole
+        return functools.partial(both_styles.read, first=as_a_whole, second=one_by_one, bigram=self._bigram)
 
     @property
     def _bigram(self) -> ctc.Bigram | None:
@@ -256,7 +259,7 @@ class Reader:
 
     def _read_lines(self, flat: np.ndarray, quads: np.ndarray, name: str) -> Page:
         recogniser = self._recogniser
-        read_lines = self._read_upright(len(quads))
+        read_lines = self._read_upright()
         found = free_page.read(flat, quads, recogniser.logits, recogniser.size, read_lines)
         lengths = collections.Counter[str]()
         for line in found:
@@ -275,7 +278,7 @@ class Reader:
         lines: tuple[Line, ...] = ()
         if found is not None:
             quad, direction = found
-            (written,) = self._read_upright(1)(flat, [quad], [direction])
+            (written,) = self._read_upright()(flat, [quad], [direction])
             if written:
                 lines = self._read_written([written], direction, [quad])
         height, width = image.shape[:2]

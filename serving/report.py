@@ -94,7 +94,7 @@ SECTIONS = (
         "lines",
         "Text of single lines, vertical ones in the sets vline, read with hanzinet_m and with line_s, with context and "
         "without, beside the recognisers of PP-OCR, which get each picture as it is and have no language model",
-        "python -m serving.evaluate DEV/line_* DEV/vline_* --layout line --styles characters --peers "
+        "python -m serving.evaluate DEV/line_* DEV/vline_* --layout line --styles characters lines --peers "
         "--json results/lines/result.json",
         _pages,
     ),

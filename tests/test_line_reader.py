@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from serving import Reader, context, line_reader, lines, runtime, whole_lines
+from serving import Reader, both_styles, context, line_reader, lines, runtime, whole_lines
 from tests import felt_tip
 from zoo import charset, strips
 
@@ -220,17 +220,18 @@ def test_columns_may_keep_what_their_parting_reads() -> None:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({}, "lines"),
+        ({}, "both"),
+        ({"style": "lines"}, "lines"),
         ({"style": "characters"}, "characters"),
         ({"model": "hanzinet_m"}, "characters"),
         ({"model": "hanzinet_m", "style": "lines"}, "lines"),
     ],
 )
-def test_a_picture_of_one_line_is_read_as_a_whole_where_nothing_else_is_named(
+def test_a_picture_of_one_line_is_read_in_the_style_that_is_named_and_else_in_both(
     given: dict, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     styles = []
-    for module, name in ((whole_lines, "lines"), (lines, "characters")):
+    for module, name in ((whole_lines, "lines"), (lines, "characters"), (both_styles, "both")):
         monkeypatch.setattr(module, "read", lambda *_, name=name, **__: styles.append(name) or [[]])
     Reader(threads=1, **given).read(felt_tip.line("十口"), layout="line")
     assert styles == [expected]

@@ -1,0 +1,58 @@
+"""Lines that are read in both styles: as a whole, and where that is unsure character by character as well.
+
+The two err in different places. A line reader sees how characters run into each other, a reader of characters is larger
+and sees each of them closer; what either is surer of is right more often.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from serving import context
+from serving.lines import ReadLines, Written
+from zoo import ctc
+from zoo.manuscript import Direction
+
+SURE = 0.97
+"""Mean probability of the characters of a line from which on it is not read again: so most lines are read once."""
+
+
+def read(
+    flat: np.ndarray,
+    quads: Sequence[np.ndarray],
+    directions: Sequence[Direction],
+    first: ReadLines,
+    second: ReadLines,
+    bigram: ctc.Bigram | None = None,
+) -> list[list[Written]]:
+    """Reads lines, rows in both styles where the first one is unsure.
+
+    Args:
+        flat: The page, uint8 (H, W), from `zoo.manuscript.flatten`.
+        quads: Corners of the lines, clockwise from the top left of the text, float (4, 2) each.
+        directions: How the characters of each line follow each other.
+        first: Reads all lines.
+        second: Reads the rows among them that are unsure.
+        bigram: Tells how likely a character follows another, which makes readings sure too.
+
+    Returns:
+        The characters of each line in the order of the text, as they were read more surely.
+    """
+    found = first(flat, quads, directions)
+    unsure = [
+        number
+        for number, (line, direction) in enumerate(zip(found, directions, strict=True))
+        if direction == "horizontal" and _certainty(line, bigram) < SURE
+    ]
+    again = second(flat, [quads[number] for number in unsure], [directions[number] for number in unsure])
+    for number, line in zip(unsure, again, strict=True):
+        found[number] = max(found[number], line, key=lambda one: _certainty(one, bigram))
+    return found
+
+
+def _certainty(line: Sequence[Written], bigram: ctc.Bigram | None) -> float:
+    """The mean probability of the characters of a line beside each other; 0 where there are none."""
+    alternatives = [one.alternatives for one in line]
+    if bigram is not None:
+        alternatives = context.reread(alternatives, bigram)
+    return float(np.mean([best for (_, best), *_ in alternatives])) if alternatives else 0.0

@@ -1,0 +1,75 @@
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from serving import both_styles, context
+from serving.lines import ReadLines, Written
+from zoo import charset
+from zoo.manuscript import Direction
+
+_FLAT = np.full((10, 10), 255, np.uint8)
+_QUADS = [np.full((4, 2), number, np.float32) for number in range(4)]
+
+
+def _line(text: str, *shares: float) -> list[Written]:
+    """A line whose characters are as probable as that; the rest falls to blots."""
+    others = charset.encode("@#")
+    return [
+        Written(np.zeros((4, 2), np.float32), ((label, share), *((one, (1 - share) / 4) for one in others)))
+        for label, share in zip(charset.encode(text), shares, strict=True)
+    ]
+
+
+def _text(line: Sequence[Written]) -> str:
+    return charset.decode(one.alternatives[0][0] for one in line)
+
+
+class _Readings:
+    """Reads what it is told, by the first corner of each line, and remembers what it was asked."""
+
+    def __init__(self, *readings: list[Written]) -> None:
+        self.readings = readings
+        self.asked: list[int] = []
+
+    def __call__(
+        self, flat: np.ndarray, quads: Sequence[np.ndarray], directions: Sequence[Direction]
+    ) -> list[list[Written]]:
+        assert flat is _FLAT
+        assert len(quads) == len(directions)
+        numbers = [int(quad[0, 0]) for quad in quads]
+        self.asked += numbers
+        return [self.readings[number] for number in numbers]
+
+
+def _read(first: ReadLines, second: ReadLines, *directions: Direction, bigram: bool = False) -> list[str]:
+    found = both_styles.read(
+        _FLAT, _QUADS[: len(directions)], directions, first, second, context.load() if bigram else None
+    )
+    return [_text(line) for line in found]
+
+
+def test_unsure_rows_are_read_again_and_the_surer_reading_stands() -> None:
+    first = _Readings(_line("一二", 0.99, 0.98), _line("三十", 0.99, 0.5), _line("人", 0.9), _line("口", 0.2))
+    second = _Readings([], _line("三千", 0.8, 0.9), _line("入", 0.7), _line("日", 0.99))
+    rows: list[Direction] = ["horizontal", "horizontal", "horizontal", "vertical"]
+    assert _read(first, second, *rows) == ["一二", "三千", "人", "口"]
+    assert first.asked == [0, 1, 2, 3]
+    assert second.asked == [1, 2]  # Neither the sure row nor the column.
+
+
+def test_a_row_that_one_style_does_not_read_is_left_to_the_other() -> None:
+    assert _read(_Readings([]), _Readings(_line("一", 0.3)), "horizontal") == ["一"]
+    assert _read(_Readings(_line("一", 0.3)), _Readings([]), "horizontal") == ["一"]
+    assert _read(_Readings([]), _Readings([]), "horizontal") == [""]
+
+
+def test_no_line_is_no_problem() -> None:
+    assert _read(_Readings(), _Readings()) == []
+
+
+@pytest.mark.parametrize(("bigram", "expected"), [(False, "申華民國"), (True, "中華民國")])
+def test_what_fits_together_is_surer(bigram: bool, expected: str) -> None:
+    first = _Readings(_line("中華民國", 0.8, 0.8, 0.8, 0.8))
+    second = _Readings(_line("申華民國", 0.85, 0.8, 0.8, 0.8))
+    assert _read(first, second, "horizontal", bigram=bigram) == [expected]
