@@ -20,7 +20,8 @@ class Distortion:
         margin: What a crop shows around its cell, as a share of the cell, as the reader cuts it.
         rotation: Degrees.
         shear: Shift of the top against the bottom, in shares of the height.
-        scale: Smallest and largest size of the em square, in shares of the cell; small marks are smaller yet.
+        scale: Smallest and largest size of the em square, in shares of the cell, mostly near the middle; small marks
+            are smaller yet.
         shift: Shift of the character, in shares of the cell.
         proportion: How far some parts are widened at the cost of others, in shares of the em square.
         elastic: Local displacement in pixels of the em square.
@@ -99,7 +100,8 @@ def _change_stroke_width(ink: np.ndarray, rng: np.random.Generator) -> np.ndarra
 def _warp(ink: np.ndarray, rng: np.random.Generator, size: int, distortion: Distortion) -> np.ndarray:
     """The ink after one resampling, float32 (size, size) in 0 ... 1."""
     cell = size / (1 + 2 * distortion.margin)
-    scale = rng.uniform(*distortion.scale)
+    smallest, largest = distortion.scale
+    scale = rng.triangular(smallest, (smallest + largest) / 2, largest)
     centre = np.array([EM, EM]) / 2
     spread = distortion.shift / 2
     rows, columns = np.flatnonzero(ink.max(1) > 60), np.flatnonzero(ink.max(0) > 60)
@@ -110,7 +112,7 @@ def _warp(ink: np.ndarray, rng: np.random.Generator, size: int, distortion: Dist
         centre = middle
     elif side <= EM / 3 and rng.random() < 0.7:
         # Vertical writing puts its stops at the upper right or in the middle of the cell; some hands make them tiny.
-        scale *= rng.uniform(0.5, 1.1)
+        scale *= rng.uniform(0.7 if _is_ring(ink) else 0.5, 1.1)
         centre = middle + rng.uniform(-0.28, 0.28, 2) * EM
         spread = 0.0
     angle = np.deg2rad(rng.normal(0, distortion.rotation / 2.5))
@@ -137,6 +139,12 @@ def _warp(ink: np.ndarray, rng: np.random.Generator, size: int, distortion: Dist
     warped = cv2.remap(ink, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     warped = warped.astype(np.float32) / 255
     return np.minimum(warped * np.float32(rng.uniform(1.0, 1.6)), 1)
+
+
+def _is_ring(ink: np.ndarray) -> bool:
+    """Whether strokes enclose paper, as those of 。 do: much smaller, it would be a dot."""
+    paper = (ink < 60).astype(np.uint8)
+    return cv2.connectedComponents(paper, connectivity=4)[0] > 2  # The ink counts as one.
 
 
 def _widen_parts(places: np.ndarray, rng: np.random.Generator, proportion: float) -> np.ndarray:
@@ -172,13 +180,14 @@ def _grid_lines(rng: np.random.Generator, size: int, margin: float) -> np.ndarra
         if rng.random() < 0.15:
             continue
         place = edge + float(rng.normal(0, 1.6))
+        inward = 1 if rng.random() < 0.4 else -1  # Where the second line of a double one lies.
         for _ in range(2 if rng.random() < 0.15 else 1):
             near = place if side % 2 == 0 else size - 1 - place
             start, end = (0.0, near - tilt), (float(size), near + tilt)
             if side >= 2:
                 start, end = (start[1], start[0]), (end[1], end[0])
             _draw_line(lines, start, end, darkness, int(rng.choice((1, 1, 1, 1, 2, 2, 4))))
-            place -= float(rng.uniform(2, 5))
+            place += inward * float(rng.uniform(2, 5))
     if rng.random() < 0.1:
         middle, faint = size / 2 + float(rng.normal(0, 1)), darkness * 0.6
         for offset in range(0, size, 6):

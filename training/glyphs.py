@@ -244,8 +244,12 @@ def _shape(path: np.ndarray, style: Style) -> np.ndarray:
     return np.asarray(path * (style.aspect, 1 / style.aspect) - path[:, 1:] * (style.slant, 0))
 
 
+_SAMPLES_OF_SIGNS = 4
+"""Few people wrote them, and they differ by little."""
+
+
 def made_up_writers(strokes: Sequence[Strokes], writers: int, seed: int) -> list[sources.Glyphs]:
-    """The characters of made-up writers, each character once.
+    """The characters of made-up writers, each character once, signs, digits and letters several times.
 
     Each writer prefers another source of strokes; the others serve where it lacks a character.
 
@@ -271,7 +275,12 @@ def _made_up_writer(strokes: Sequence[Strokes], writer: int, seed: int) -> sourc
     order = [strokes[(writer + turn) % len(strokes)].characters for turn in range(len(strokes))]
     characters = collections.ChainMap(*(dict(source) for source in order))
     hand = StrokeHand(characters, [seed, writer])
-    labels = [label for label, character in enumerate(charset.CHARACTERS) if character in characters]
+    labels = [
+        label
+        for label, character in enumerate(charset.CHARACTERS)
+        if character in characters
+        for _ in range(1 if kinds.kind(character) == "Chinese" else _SAMPLES_OF_SIGNS)
+    ]
     images = np.stack([hand(charset.CHARACTERS[label]) for label in labels])
     return sources.Glyphs(f"made-up writer {writer}", images, np.array(labels, np.int32), real=False)
 

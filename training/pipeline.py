@@ -13,7 +13,7 @@ from zoo import charset, kinds
 
 _FREQUENT = "、。，「」：；？！（）…—"
 # Look-alikes of Chinese characters and marks, rare on pages of Chinese: + 十, ' ，, ‘ 。
-_RARE = "\"#$%&'*+-./<=>@[\\]^_`{|}~“”‘’※×÷°℃〈〉〔〕ˉˊˇˋ˙"
+_RARE = "\"'*+-.^_`|“”‘’×°ˉˊˇˋ˙"
 
 
 # Few hands wrote them, and they look like parts of Chinese characters.

@@ -319,7 +319,17 @@ def find(name: str) -> Recipe:
 def to_json(recipe: Recipe) -> dict[str, Any]:
     """The recipe as JSON holds it, without the paths of this machine."""
     fields = dataclasses.asdict(recipe) | {"data": "data"}
-    paths = ("fonts", "unseen_fonts", "strokes", "sets", "generated", "glyph_font", "texts", "without", "pages")
+    paths = (
+        "fonts",
+        "unseen_fonts",
+        "strokes",
+        "sets",
+        "generated",
+        "glyph_font",
+        "texts",
+        "without",
+        "pages",
+    )
     kept = {name: value for name, value in fields.items() if name not in paths}
     models = {
         name: Path(kept[name]).name

@@ -1,9 +1,11 @@
 """Bopomofo and punctuation as strokes, which files of strokes lack, and other ways to write digits and letters.
 
 Drawn for hanzoo. Each line of a table is a character and its strokes, apart by `;`; a stroke is its points in
-hundredths of the em square, x to the right and y down, and after `~` a smooth curve through them.
+hundredths of the em square, x to the right and y down, and after `~` a smooth curve through them. A writer has one
+way to write each sign, and draws marks and brackets larger or smaller, wider or narrower than others do.
 """
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -122,8 +124,27 @@ _STANDING = "「」『』〈〉《》【】〔〕()—…"
 
 _OTHERS = """
 。 ~50,42 40,48 44,59 56,59 60,48 50,42
+。 ~36,66 24,84 14,84 13,75 22,70 31,78 37,89
+。 ~30,64 18,74 13,84 21,91 30,86 28,78 17,79
+。 ~31,74 21,69 13,77 19,85 29,81 32,74 30,92
+。 ~13,80 28,78 28,70 18,69 12,80 18,90 33,87
+。 ~29,71 18,71 13,81 20,90 30,87 33,78
+。 ~20,67 13,78 19,89 31,88 34,76 24,69 13,71
 、 42,44 58,58
+、 20,70 27,87
+、 15,76 27,84
 , ~48,44 54,51 45,64
+, 49,73 43,89
+, 47,77 51,81 46,87
+, 48,78 51,80 49,84
+, 45,75 53,80 46,93
+: 49,40 51,42; 49,62 51,64
+; 49,40 51,42; 50,60 44,74
+! 52,12 48,62; 48,78 50,80
+? ~30,24 44,12 66,20 62,38 50,48 50,62; 49,78 51,80
+? 32,20 66,18 50,46 50,62; 49,78 51,80
+( 58,10 44,30 44,66 58,90
+) 42,10 56,30 56,66 42,90
 1 36,28 50,14 50,82; 34,82 66,82
 4 58,14 26,60 78,60; 62,14 62,86
 7 28,16 72,16 46,84; 38,50 68,50
@@ -143,37 +164,66 @@ y 34,42 50,70; 68,40 36,94
 z 32,42 68,42 32,80 70,80; 38,60 64,60
 """
 
+_MARKS = "。、,.:;"
+_CORNERS = "「」『』"
+
+_WAYS = 16
+"""How many sets of signs each source of strokes comes with."""
+
 
 def read_all(folders: Sequence[Path]) -> list[Strokes]:
-    """The strokes of folders, see `strokes.read_strokes`, each source twice: with these signs in rows, and in columns."""
+    """The strokes of folders, see `strokes.read_strokes`, each with several writers' signs: in rows and in columns."""
     read = [source for folder in folders for source in strokes.read_strokes(folder)]
-    row, column = sources()
-    return [
-        *(Strokes(one.name, {**row, **one.characters}) for one in read),
-        *(Strokes(one.name, {**row, **one.characters, **column}) for one in read),
-    ]
+    return [Strokes(one.name, {**one.characters, **way(number)}) for number in range(_WAYS) for one in read]
 
 
-def sources() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """The strokes of signs by character, as `Strokes.characters` holds them.
+def way(number: int) -> dict[str, np.ndarray]:
+    """How somebody writes signs, digits and letters.
+
+    Args:
+        number: Of the way, the same strokes for the same number; by an even one signs stand in a row, by an odd one
+            in a column.
 
     Returns:
-        All signs as they stand in a row; and what is written otherwise in a column, with other ways to write digits
-        and letters.
+        Strokes by character, as `Strokes.characters` holds them; digits and letters are there where they differ from
+        those of a file of strokes.
     """
+    rng = np.random.default_rng(number)
     forms, others = _read(_FORMS), _read(_OTHERS)
-    turned = {
-        character: forms[character][..., ::-1] * np.array((-1, 1), np.float32) for character in _STANDING
-    }
-    return forms, turned | others
+    chosen = {}
+    for character in {**forms, **others}:
+        choice = [*forms.get(character, [None]), *others.get(character, [])]
+        form = choice[rng.integers(len(choice))]
+        if form is not None:
+            form = _resized(form, character, rng)
+            turned = number % 2 and character in _STANDING
+            chosen[character] = form[..., ::-1] * np.array((-1, 1), np.float32) if turned else form
+    return chosen
 
 
-def _read(table: str) -> dict[str, np.ndarray]:
-    """Strokes by character, float32 (strokes, POINTS, 2)."""
-    found = {}
+def _resized(form: np.ndarray, character: str, rng: np.random.Generator) -> np.ndarray:
+    """A mark or a bracket in the size that somebody gives it, its middle where it was; other signs as they are."""
+    points = form.reshape(-1, 2)
+    middle, extent = (points.min(0) + points.max(0)) / 2, np.ptp(points, axis=0)
+    if character in _MARKS:
+        # A ring that is smaller yet would close and be a dot.
+        factor = np.full(2, np.exp(rng.uniform(np.log(0.75 if character == "。" else 0.5), np.log(1.3))))
+    elif character in _CORNERS:
+        factor = np.exp(rng.uniform(np.log((0.5, 0.4)), np.log((1.4, 1.2))))
+        factor[1] = max(factor[1], 1.05 * factor[0] * extent[0] / extent[1])  # It stands, however wide it is.
+    else:
+        return form
+    return np.clip(middle + (form - middle) * factor, -0.5, 0.5).astype(np.float32)
+
+
+@functools.cache
+def _read(table: str) -> dict[str, list[np.ndarray]]:
+    """The ways to write each character, each float32 (strokes, POINTS, 2)."""
+    found: dict[str, list[np.ndarray]] = {}
     for line in table.strip().splitlines():
         (label,) = charset.encode(line[0])
-        found[charset.CHARACTERS[label]] = np.stack([_stroke(part.strip()) for part in line[2:].split(";")])
+        form = np.stack([_stroke(part.strip()) for part in line[2:].split(";")])
+        found.setdefault(charset.CHARACTERS[label], []).append(form)
     return found
 
 
