@@ -26,7 +26,7 @@ class Labelled:
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """A way to read, and the title of its error rates; without a style lines are read in the better one."""
+    """A way to read, and the title of its error rates; without a style as they are by default."""
 
     style: str | None
     context: bool

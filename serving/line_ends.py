@@ -15,11 +15,12 @@ _INSIDE = 0.3  # What is looked at before the end of the box,
 _BEYOND = 1.0  # and behind it.
 _START = -0.1  # Where a mark starts at the earliest, from the end of the box,
 _LAST = 0.7  # and at the latest.
+_ASIDE = 0.55  # How far its middle may be from that of the line.
 _SMALLEST, _LARGEST = 0.06, 0.6  # The longer side of a mark.
 _ROOM = 0.05  # What is shown behind it.
 
 _PIXELS = 40  # Thickness of a line that is looked at.
-_MARKS = 2  # As 。」, one after the other.
+_LOOKS = 2  # At each end: 」 may follow upon 。
 _LONG = 1.5  # Lines that are shorter, in shares of their thickness, may run either way.
 
 
@@ -35,14 +36,14 @@ def lengthened(flat: np.ndarray, quads: np.ndarray) -> np.ndarray:
     """
     longer = quads.copy()
     for number, quad in enumerate(quads):
-        others = np.delete(quads, number, axis=0)
-        # With the first side across the start of the line.
         sides = np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1)
-        shift = 0 if sides[0] + sides[2] < sides[1] + sides[3] else 1
-        if (sides[1 - shift] + sides[3 - shift]) < _LONG * (sides[shift] + sides[(shift + 2) % 4]):
+        first = 0 if sides[0] + sides[2] < sides[1] + sides[3] else 1  # A side across the line.
+        across, along = (sides[side] + sides[side + 2] for side in (first, 1 - first))
+        if not across or along < _LONG * across:
             continue
-        for end in (shift, shift + 2):
-            for _ in range(_MARKS):
+        others = np.delete(longer, number, axis=0)
+        for end in (first, first + 2):
+            for _ in range(_LOOKS):
                 beyond = _reach(flat, np.roll(longer[number], -end, axis=0), others)
                 if beyond is None:
                     break
@@ -59,35 +60,33 @@ def _reach(flat: np.ndarray, quad: np.ndarray, others: np.ndarray) -> np.ndarray
         others: The other lines, which keep what is theirs.
     """
     across = quad[1] - quad[0]
-    thickness = float(np.linalg.norm(across))
     away = (quad[:2] - quad[[3, 2]]).sum(0)
-    away *= thickness / np.linalg.norm(away)
+    away *= np.linalg.norm(across) / np.linalg.norm(away)
     side = _INSIDE + _BEYOND
-    middle = quad[:2].mean(0) + away * (_BEYOND - _INSIDE) / 2
+    end = quad[:2].mean(0)
     # A square upright on the line: its first side is the far one.
-    corners = np.array([away - across, away + across, across - away, -away - across]) * side / 2 + middle
-    crop = geometry.rectify(flat, corners[None], round(side * _PIXELS))[0]
+    corners = np.array([away - across, away + across, across - away, -away - across]) * side / 2
+    crop = geometry.rectify(flat, (corners + end + away * (_BEYOND - side / 2))[None], round(side * _PIXELS))[
+        0
+    ]
     stroke, core, _ = segmentation.levels(crop)
     ink = (crop < stroke).astype(np.uint8)
     _, labels, figures, middles = cv2.connectedComponentsWithStats(ink, connectivity=8)
-    found = []
+    reached = 0.0
     for label in np.unique(labels[crop < core]).tolist():
-        (left, top, width, height), place = figures[label, :4].tolist(), middles[label]
+        left, top, width, height = figures[label, :4].tolist()
         # From the end of the box on, and across the line from its middle.
         near, far = ((len(crop) - y) / _PIXELS - _INSIDE for y in (top + height, top))
-        aside = abs((place[0] + 0.5) / _PIXELS - side / 2)
-        edge = left == 0 or top == 0 or left + width == len(crop) or top + height == len(crop)
+        aside = (middles[label, 0] + 0.5) / _PIXELS - side / 2
         small = _SMALLEST <= max(width, height) / _PIXELS <= _LARGEST
-        on_page = (
-            quad[:2].mean(0) + away * (near + far) / 2 + across * ((place[0] + 0.5) / _PIXELS - side / 2)
-        )
-        taken = any(
-            cv2.pointPolygonTest(other, on_page.astype(float).tolist(), False) >= 0 for other in others
-        )
-        if small and not edge and not taken and _START <= near <= _LAST and aside <= 0.55:
-            found.append(far)
-    if not found or (longest := max(found) + _ROOM) <= _ROOM:
+        inside = left > 0 and top > 0 and left + width < len(crop) and top + height < len(crop)
+        if not (small and inside and _START <= near <= _LAST and abs(aside) <= _ASIDE):
+            continue
+        middle = (end + away * (near + far) / 2 + across * aside).astype(float).tolist()
+        if all(cv2.pointPolygonTest(other, middle, False) < 0 for other in others):
+            reached = max(reached, far)
+    if not reached:
         return None
     longer = quad.copy()
-    longer[:2] += away * longest
+    longer[:2] += away * (reached + _ROOM)
     return longer

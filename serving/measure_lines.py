@@ -51,6 +51,8 @@ def card(name: str, result: dict[str, Any]) -> str:
     data = result["data"]
     recogniser = result["recipe"]["recogniser"]
     started = f" It started from {recogniser}." if recogniser else ""
+    left_out = data.get("sentences_left_out")  # Older runs left none out.
+    kept = f" ({left_out:,} were left out, which pages hold that measure it)" if left_out else ""
     return f"""# {name}
 
 Reads a line of handwritten Traditional Chinese as a whole.
@@ -66,7 +68,7 @@ Reads a line of handwritten Traditional Chinese as a whole.
 
 {result["training"]["pictures"]:,} lines that were composed of the characters of {len(data["hands"])} files of handwriting
 and {len(data["fonts"])} fonts and made-up writers ({", ".join(data["hands"] + data["fonts"])}), photographed and cut
-out: {data["sentences"]:,} sentences of text, and random characters.{started}
+out: {data["sentences"]:,} sentences of text{kept}, and random characters.{started}
 
 {result["notes"] or "Nothing is noted on the licences of these sources."}
 

@@ -97,7 +97,7 @@ class Reader:
                 model. It is a `ModelError` too.
         """
         self._recogniser  # noqa: B018
-        if self.style == "lines":
+        if self._reads_whole:
             self._line_reader  # noqa: B018
 
     def read(self, source: Source, layout: str = "auto") -> Page:
@@ -151,19 +151,24 @@ class Reader:
             raise LayoutError(f"layout 'lines' needs the model that finds lines: {error}") from error
         return finder.LineFinder.of_preset(preset, 1)  # Another thread looks for a grid meanwhile.
 
+    @property
+    def _reads_whole(self) -> bool:
+        """Whether lines are read as a whole, all or some of them."""
+        return self.style == "lines" or (self.style is None and not self._chosen)
+
     @functools.cached_property
     def _line_reader(self) -> line_reader.LineReader:
         preset = runtime.preset(line_reader.MODEL)
         return line_reader.LineReader(preset.session(self.threads), preset)
 
     def _read_upright(self) -> lines_of.ReadLines:
-        """What reads lines, in the style that was asked for or else in the better one.
+        """What reads lines, in the style that was asked for, or else rows in both.
 
-        That is both styles for rows. Columns gain nothing from being read as a whole, which takes twice the time.
+        Columns gain nothing from being read as a whole, which takes twice the time.
         """
         cells, size = self._recogniser.logits, self._recogniser.size
         one_by_one = functools.partial(lines_of.read, recogniser=cells, size=size, bigram=self._bigram)
-        if self.style == "characters" or (self.style is None and self._chosen):
+        if not self._reads_whole:
             return one_by_one
         as_a_whole = functools.partial(
             whole_lines.read,

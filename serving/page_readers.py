@@ -44,7 +44,7 @@ class PageReader:
 
 
 def _hanzoo(style: str | None = None) -> PageReader:
-    """Reads lines in a style; None takes the better one for each."""
+    """Reads lines in a style; None is what is done by default."""
 
     def make() -> Read:
         from serving.ocr import Reader

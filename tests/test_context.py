@@ -54,7 +54,8 @@ def test_probabilities_are_those_of_all_readings_together(weight: float) -> None
 def test_what_the_recogniser_thinks_little_of_is_found_beside_its_neighbours() -> None:
     before, written, after = charset.encode("到期日")
     others = charset.encode("0OoAQD689pqgaebdcGCU")
-    shares = np.geomspace(0.5, 0.002, len(others))
+    shares = np.geomspace(0.25, 0.002, len(others))
+    shares *= 0.999 / shares.sum()
     doubtful = (*zip(others, shares.tolist(), strict=True), (written, 0.001))
     assert len(doubtful) <= context.FOLLOWED
     place = context.reread([((before, 1.0),), doubtful, ((after, 1.0),)], context.load())[1]

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from serving import Reader
+from serving import Reader, free_page
+from serving.lines import Written
 from tests import felt_tip
-from zoo import geometry
+from zoo import geometry, manuscript
 
-PLACES = {"十口三二口": (60, 80), "口十二三": (60, 240), "三二十": (60, 400)}
+# 千 and 大 look like nothing upside down.
+PLACES = {"千口三大口": (60, 80), "口大二千": (60, 240), "三千大": (60, 400)}
 
 
 class Finder:
@@ -85,6 +87,24 @@ def test_pieces_of_a_line_are_joined() -> None:
     page = _reader(np.array([*halves, *quads[1:]])).read(image, layout="lines")
     assert page.text == "\n".join(PLACES)
     np.testing.assert_allclose(page.lines[0].box, first, atol=1)
+
+
+def test_a_mark_beside_the_end_of_a_line_belongs_to_it() -> None:
+    image, quads = _page()
+    right = int(quads[0, 1, 0])
+    image[160:172, right + 8 : right + 18] = 40
+    flat = manuscript.flatten(image)
+    boxes = free_page.boxes(flat, quads)
+    seen: list[np.ndarray] = []
+
+    def read_lines(flat: np.ndarray, lines: list[np.ndarray], directions: list[str]) -> list[list[Written]]:
+        seen.extend(lines)
+        return [[] for _ in lines]
+
+    free_page.read(flat, quads, lambda crops: np.zeros((len(crops), 3)), 64, read_lines)
+    for found in (boxes, seen):
+        assert found[0][1:3, 0] == pytest.approx(right + 21, abs=2)
+        np.testing.assert_array_equal(found[1:], quads[1:])
 
 
 def test_lines_that_are_blank_are_left_out() -> None:

@@ -79,6 +79,12 @@ def test_what_another_line_holds_stays_its_own() -> None:
     assert _box(line_ends.lengthened(page, quads[:1])[0])[2] == pytest.approx(414, abs=1)
 
 
+def test_a_mark_between_two_lines_belongs_to_one_of_them() -> None:
+    quads = np.stack([_quad(), _quad((420, 200, 560, 240))])
+    longer = line_ends.lengthened(_page((405, 225, 413, 235)), quads)
+    assert [_box(quad) == _box(before) for quad, before in zip(longer, quads, strict=True)] == [False, True]
+
+
 def test_what_is_hardly_longer_than_thick_stays_as_it_is() -> None:
     quads = _quad((100, 200, 140, 240))[None]
     np.testing.assert_array_equal(line_ends.lengthened(_page((144, 225, 152, 235)), quads), quads)
@@ -87,5 +93,8 @@ def test_what_is_hardly_longer_than_thick_stays_as_it_is() -> None:
 def test_nothing_and_the_edge_of_a_page_are_no_problem() -> None:
     page = _page()
     assert line_ends.lengthened(page, np.empty((0, 4, 2), np.float32)).shape == (0, 4, 2)
-    edge = _quad((0, 0, 599, 30))[None]
-    assert np.isfinite(line_ends.lengthened(page, edge)).all()
+    page[20:30, 586:594] = 0
+    (longer,) = line_ends.lengthened(page, _quad((100, 0, 580, 40))[None])
+    assert _box(longer) == pytest.approx((100, 0, 596, 40), abs=1)
+    for nothing in (np.full((1, 4, 2), 50), _quad((100, 50, 400, 50))[None]):
+        np.testing.assert_array_equal(line_ends.lengthened(page, nothing.astype(np.float32)), nothing)

@@ -28,8 +28,6 @@ def test_every_bopomofo_and_punctuation_mark_has_strokes_inside_its_square(numbe
 
 def test_people_write_signs_digits_and_letters_in_several_ways() -> None:
     ways = [signs.way(number) for number in range(signs._WAYS)]
-    lengths = {len(way["。"][0]) for way in ways}
-    assert lengths == {20}
     assert len({way["。"].tobytes() for way in ways}) == len(ways)  # Form or size differ.
     assert len({way["!"].tobytes() for way in ways}) == 2
     assert {"z" in way for way in ways} == {True, False}

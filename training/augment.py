@@ -101,7 +101,7 @@ def _warp(ink: np.ndarray, rng: np.random.Generator, size: int, distortion: Dist
     """The ink after one resampling, float32 (size, size) in 0 ... 1."""
     cell = size / (1 + 2 * distortion.margin)
     smallest, largest = distortion.scale
-    scale = rng.triangular(smallest, (smallest + largest) / 2, largest)
+    scale = smallest + (largest - smallest) * rng.triangular(0, 0.5, 1)
     centre = np.array([EM, EM]) / 2
     spread = distortion.shift / 2
     rows, columns = np.flatnonzero(ink.max(1) > 60), np.flatnonzero(ink.max(0) > 60)

@@ -245,7 +245,8 @@ def _shape(path: np.ndarray, style: Style) -> np.ndarray:
 
 
 _SAMPLES_OF_SIGNS = 4
-"""Few people wrote them, and they differ by little."""
+"""Of each sign, digit and letter: a few dozen made-up writers would hardly count beside hands that wrote some of them
+ten times."""
 
 
 def made_up_writers(strokes: Sequence[Strokes], writers: int, seed: int) -> list[sources.Glyphs]:

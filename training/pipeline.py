@@ -12,7 +12,7 @@ from training.sources import Glyphs
 from zoo import charset, kinds
 
 _FREQUENT = "、。，「」：；？！（）…—"
-# Look-alikes of Chinese characters and marks, rare on pages of Chinese: + 十, ' ，, ‘ 。
+# Look-alikes of what fills pages of Chinese, where they are rare: + 十, ' ，, ‘ 。. Others, such as %, are no danger.
 _RARE = "\"'*+-.^_`|“”‘’×°ˉˊˇˋ˙"
 
 

@@ -1,8 +1,8 @@
-"""Bopomofo and punctuation as strokes, which files of strokes lack, and other ways to write digits and letters.
+"""Bopomofo and punctuation as strokes, which files of strokes lack or hold in one form, and other digits and letters.
 
 Drawn for hanzoo. Each line of a table is a character and its strokes, apart by `;`; a stroke is its points in
 hundredths of the em square, x to the right and y down, and after `~` a smooth curve through them. A writer has one
-way to write each sign, and draws marks and brackets larger or smaller, wider or narrower than others do.
+way to write each sign, and draws stops and corner brackets larger or smaller, wider or narrower than others do.
 """
 
 import functools
@@ -172,7 +172,7 @@ _WAYS = 16
 
 
 def read_all(folders: Sequence[Path]) -> list[Strokes]:
-    """The strokes of folders, see `strokes.read_strokes`, each with several writers' signs: in rows and in columns."""
+    """The strokes of folders, see `strokes.read_strokes`, each with several writers' signs in place of its own."""
     read = [source for folder in folders for source in strokes.read_strokes(folder)]
     return [Strokes(one.name, {**one.characters, **way(number)}) for number in range(_WAYS) for one in read]
 
@@ -197,12 +197,12 @@ def way(number: int) -> dict[str, np.ndarray]:
         if form is not None:
             form = _resized(form, character, rng)
             turned = number % 2 and character in _STANDING
-            chosen[character] = form[..., ::-1] * np.array((-1, 1), np.float32) if turned else form
+            chosen[character] = form[..., ::-1] * np.array((-1, 1), np.float32) if turned else form.copy()
     return chosen
 
 
 def _resized(form: np.ndarray, character: str, rng: np.random.Generator) -> np.ndarray:
-    """A mark or a bracket in the size that somebody gives it, its middle where it was; other signs as they are."""
+    """A stop or a corner bracket in the size that somebody gives it, its middle where it was; others as they are."""
     points = form.reshape(-1, 2)
     middle, extent = (points.min(0) + points.max(0)) / 2, np.ptp(points, axis=0)
     if character in _MARKS:
