@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 import serving
-from serving import cells, context, finder, ocr, runtime, single
+from serving import cells, finder, ocr, runtime, single
+from serving import context as contexts
 from serving.images import ImageError
 from serving.ocr import LayoutError, Reader
 from tests import fakes
@@ -132,7 +133,7 @@ def test_an_overwhelming_blank_leaves_finite_scores():
     (reading,) = ocr._Recogniser(_Fixed(logits), _preset(1.0))(np.zeros((1, 64, 64), np.uint8))
     assert reading.blank
     assert all(np.isfinite(score) for _, score in reading.alternatives)
-    assert len(reading.alternatives) == context.FOLLOWED
+    assert len(reading.alternatives) == contexts.FOLLOWED
 
 
 def test_cells_go_through_the_network_in_batches_of_one_size(reader, page):

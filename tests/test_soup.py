@@ -7,7 +7,7 @@ import pytest
 
 import zoo
 from tests import tiny
-from training import soup
+from training import fit, soup
 
 
 def saved(folder: Path, value: float, **sizes: object) -> Path:
@@ -24,6 +24,28 @@ def test_each_weight_is_the_mean_of_those_of_all_models(tmp_path: Path) -> None:
     assert all((np.asarray(weight) == 3.0).all() for weight in mean.weights)
     zoo.save(mean, tmp_path / "mean")
     assert zoo.load(tmp_path / "mean").built_by_zoo == zoo.load(folders[0]).built_by_zoo
+
+
+def test_the_mean_of_runs_tells_of_the_training_of_the_last_one(tmp_path: Path) -> None:
+    folders = [saved(tmp_path / name, value) for name, value in (("a", 1.0), ("b", 2.0))]
+    soup.save(folders, tmp_path / "mean")
+    assert zoo.describe(tmp_path / "mean").keys() == {"model", "sizes", "files"}
+    run = zoo.describe(folders[1]) | {
+        "recipe": {"kind": "CharacterRecipe", "model": "hanzinet"},
+        "training": {"pictures": 7},
+        "validation": {"mean": 0.5},
+        "history": [],
+    }
+    fit.write_json(folders[1] / "result.json", run)
+    (folders[1] / "model.json").unlink()
+    for _ in range(2):  # The second time into what is there.
+        soup.save(folders, tmp_path / "mean")
+        told = zoo.describe(tmp_path / "mean")
+        assert (told["recipe"], told["training"]) == (run["recipe"], run["training"])
+        assert told["mean_of"] == ["a", "b"]
+        assert not {"validation", "history"} & told.keys()  # Those of the mean are others.
+        assert all((np.asarray(weight) == 1.5).all() for weight in zoo.load(tmp_path / "mean").weights)
+    assert {path.name for path in (tmp_path / "mean").iterdir()} == {"result.json", zoo.WEIGHTS}
 
 
 def test_networks_that_differ_are_named(tmp_path: Path) -> None:

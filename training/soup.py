@@ -1,7 +1,7 @@
 """The mean of the weights of several runs: `python -m training.soup MODEL MODEL... --out FOLDER`.
 
 Runs that start from the same weights end near one another, and their mean is often better than each of them. Another
-run may go on from it with `--from FOLDER`.
+run may go on from it with `--from FOLDER`, or `hanzoo preset` make a preset of it.
 
 Reference:
     Wortsman et al. 2022, model soups, https://arxiv.org/abs/2203.05482
@@ -16,6 +16,10 @@ import keras
 import numpy as np
 
 import zoo
+from training import fit
+
+_TOLD = ("recipe", "parameters", "training", "added_characters", "data")
+"""What a run tells of how it was trained."""
 
 
 def mean(models: Sequence[str | Path]) -> keras.Model:
@@ -42,13 +46,34 @@ def mean(models: Sequence[str | Path]) -> keras.Model:
     return first
 
 
+def save(models: Sequence[str | Path], folder: Path) -> None:
+    """Writes the mean, and of runs or presets what the last one tells of its training.
+
+    Args:
+        models: As of `mean`.
+        folder: Made if needed.
+
+    Raises:
+        ValueError: As of `mean`.
+        OSError: The folder cannot be written.
+    """
+    zoo.save(mean(models), folder)
+    last = zoo.describe(models[-1])
+    if "recipe" not in last:
+        return
+    told = {name: last[name] for name in _TOLD if name in last}
+    content = {**zoo.describe(folder), **told, "mean_of": [Path(name).name for name in models]}
+    fit.write_json(folder / "result.json", content)
+    (folder / "model.json").unlink()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.soup", description=__doc__)
     parser.add_argument("models", nargs="+", metavar="MODEL", help="preset, or folder of a run")
     parser.add_argument("--out", type=Path, required=True, help="folder of the mean")
     options = parser.parse_args()
     try:
-        zoo.save(mean(options.models), options.out)
+        save(options.models, options.out)
     except (ValueError, OSError) as error:
         sys.exit(f"hanzoo: {error}")
 
