@@ -91,13 +91,15 @@ class Reader:
     def load(self) -> None:
         """Loads the model, or asks the server for it, now rather than with the first picture.
 
+        What finds and reads lines is loaded with the first page of lines; what only reads cells does without.
+
         Raises:
             serving.runtime.ModelError: The model is missing or damaged.
             serving.endpoint.EndpointError: The server does not answer, or serves another kind of
                 model. It is a `ModelError` too.
         """
         self._recogniser  # noqa: B018
-        if self._reads_whole:
+        if self.style == "lines":
             self._line_reader  # noqa: B018
 
     def read(self, source: Source, layout: str = "auto") -> Page:
@@ -151,11 +153,6 @@ class Reader:
             raise LayoutError(f"layout 'lines' needs the model that finds lines: {error}") from error
         return finder.LineFinder.of_preset(preset, 1)  # Another thread looks for a grid meanwhile.
 
-    @property
-    def _reads_whole(self) -> bool:
-        """Whether lines are read as a whole, all or some of them."""
-        return self.style == "lines" or (self.style is None and not self._chosen)
-
     @functools.cached_property
     def _line_reader(self) -> line_reader.LineReader:
         preset = runtime.preset(line_reader.MODEL)
@@ -168,7 +165,7 @@ class Reader:
         """
         cells, size = self._recogniser.logits, self._recogniser.size
         one_by_one = functools.partial(lines_of.read, recogniser=cells, size=size, bigram=self._bigram)
-        if not self._reads_whole:
+        if self.style == "characters" or (self.style is None and self._chosen):
             return one_by_one
         as_a_whole = functools.partial(
             whole_lines.read,
