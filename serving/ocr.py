@@ -91,7 +91,7 @@ class Reader:
     def load(self) -> None:
         """Loads the model, or asks the server for it, now rather than with the first picture.
 
-        What finds and reads lines is loaded with the first page of lines; what only reads cells does without.
+        What finds lines, and without `style` what reads them, is loaded with the first page that needs it.
 
         Raises:
             serving.runtime.ModelError: The model is missing or damaged.
