@@ -8,8 +8,8 @@ from serving.lines import Written
 from tests import felt_tip
 from zoo import geometry, manuscript
 
-# 千 and 大 look like nothing upside down.
-PLACES = {"千口三大口": (60, 80), "口大二千": (60, 240), "三千大": (60, 400)}
+# 六 and 不 look like nothing upside down.
+PLACES = {"六口三不六": (60, 80), "口不二六": (60, 240), "三六不": (60, 400)}
 
 
 class Finder:

@@ -57,7 +57,7 @@ def test_a_run_leaves_error_rates_for_known_and_unseen_writers(recipe: LineRecip
     assert all(0 <= rate <= 3 for rate in result["validation"].values())
     assert result["alphabet"] == "一二三十"
     whose = {"hands": ["a", "b"], "fonts": [], "unseen": ["boxes", "c"]}
-    assert result["data"] == {**whose, "sentences": 0}
+    assert result["data"] == {**whose, "sentences": 0, "sentences_left_out": 0}
     assert (tmp_path / "pictures" / "training.png").exists()
 
 
