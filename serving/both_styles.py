@@ -1,7 +1,7 @@
 """Lines that are read in both styles: as a whole, and where that is unsure character by character as well.
 
-The two err in different places. A line reader sees how characters run into each other, a reader of characters is larger
-and sees each of them closer; what either is surer of is right more often.
+The two err in different places: a line reader sees how characters run into each other, a reader of characters sees each
+of them alone. What either is surer of is right more often.
 """
 
 from collections.abc import Sequence
