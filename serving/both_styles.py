@@ -24,16 +24,18 @@ def read(
     first: ReadLines,
     second: ReadLines,
     bigram: ctc.Bigram | None = None,
+    columns: bool = True,
 ) -> list[list[Written]]:
-    """Reads lines, rows in both styles where the first one is unsure.
+    """Reads lines, in both styles where the first one is unsure.
 
     Args:
         flat: The page, uint8 (H, W), from `zoo.manuscript.flatten`.
         quads: Corners of the lines, clockwise from the top left of the text, float (4, 2) each.
         directions: How the characters of each line follow each other.
         first: Reads all lines.
-        second: Reads the rows among them that are unsure.
+        second: Reads those among them that are unsure.
         bigram: Tells how likely a character follows another, which makes readings sure too.
+        columns: Whether vertical lines are read by `second` too.
 
     Returns:
         The characters of each line in the order of the text, as they were read more surely.
@@ -42,7 +44,7 @@ def read(
     unsure = [
         number
         for number, (line, direction) in enumerate(zip(found, directions, strict=True))
-        if direction == "horizontal" and _certainty(line, bigram) < SURE
+        if (columns or direction == "horizontal") and _certainty(line, bigram) < SURE
     ]
     again = second(flat, [quads[number] for number in unsure], [directions[number] for number in unsure])
     for number, line in zip(unsure, again, strict=True):

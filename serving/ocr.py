@@ -61,8 +61,8 @@ class Reader:
         context: Whether the characters beside a character help to read it, see `serving.context`. Without, a
             slip of the pen is read as it stands there.
         style: How lines are read: "characters" cuts them up for the model, "lines" reads each as a whole with the
-            preset line_s. None takes what is surer for rows, see `serving.both_styles`, and "characters" for columns,
-            which as a whole take twice the time and err no less, and wherever `model` or `endpoint` is given.
+            preset line_s. None takes what is surer, see `serving.both_styles`, but "characters" for the columns of a
+            page, which as a whole take twice the time and err no less, and wherever `model` or `endpoint` is given.
 
     Raises:
         ValueError: `endpoint` is no such address, or `style` is unknown.
@@ -158,10 +158,12 @@ class Reader:
         preset = runtime.preset(line_reader.MODEL)
         return line_reader.LineReader(preset.session(self.threads), preset)
 
-    def _read_upright(self) -> lines_of.ReadLines:
-        """What reads lines, in the style that was asked for, or else rows in both.
+    def _read_upright(self, columns: bool) -> lines_of.ReadLines:
+        """What reads lines, in the style that was asked for, or else in both.
 
-        Columns gain nothing from being read as a whole, which takes twice the time.
+        Args:
+            columns: Whether vertical lines are read in both styles too. Those of a page gain nothing from being read as
+                a whole, which takes twice the time.
         """
         cells, size = self._recogniser.logits, self._recogniser.size
         one_by_one = functools.partial(lines_of.read, recogniser=cells, size=size, bigram=self._bigram)
@@ -173,11 +175,13 @@ class Reader:
             recogniser=cells,
             size=size,
             bigram=self._bigram,
-            columns=self.style == "lines",
+            columns=columns or self.style == "lines",
         )
         if self.style == "lines":
             return as_a_whole
-        return functools.partial(both_styles.read, first=as_a_whole, second=one_by_one, bigram=self._bigram)
+        return functools.partial(
+            both_styles.read, first=as_a_whole, second=one_by_one, bigram=self._bigram, columns=columns
+        )
 
     @property
     def _bigram(self) -> ctc.Bigram | None:
@@ -261,7 +265,7 @@ class Reader:
 
     def _read_lines(self, flat: np.ndarray, quads: np.ndarray, name: str) -> Page:
         recogniser = self._recogniser
-        read_lines = self._read_upright()
+        read_lines = self._read_upright(columns=False)
         found = free_page.read(flat, quads, recogniser.logits, recogniser.size, read_lines)
         lengths = collections.Counter[str]()
         for line in found:
@@ -280,7 +284,7 @@ class Reader:
         lines: tuple[Line, ...] = ()
         if found is not None:
             quad, direction = found
-            (written,) = self._read_upright()(flat, [quad], [direction])
+            (written,) = self._read_upright(columns=True)(flat, [quad], [direction])
             if written:
                 lines = self._read_written([written], direction, [quad])
         height, width = image.shape[:2]

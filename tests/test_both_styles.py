@@ -42,10 +42,15 @@ class _Readings:
         return [self.readings[number] for number in numbers]
 
 
-def _read(first: ReadLines, second: ReadLines, *directions: Direction, bigram: bool = False) -> list[str]:
-    found = both_styles.read(
-        _FLAT, _QUADS[: len(directions)], directions, first, second, context.load() if bigram else None
-    )
+def _read(
+    first: ReadLines,
+    second: ReadLines,
+    *directions: Direction,
+    bigram: bool = False,
+    columns: bool = False,
+) -> list[str]:
+    read_in = context.load() if bigram else None
+    found = both_styles.read(_FLAT, _QUADS[: len(directions)], directions, first, second, read_in, columns)
     return [_text(line) for line in found]
 
 
@@ -56,6 +61,11 @@ def test_unsure_rows_are_read_again_and_the_surer_reading_stands() -> None:
     assert _read(first, second, *rows) == ["一二", "三千", "人", "口"]
     assert first.asked == [0, 1, 2, 3]
     assert second.asked == [1, 2]  # Neither the sure row nor the column.
+
+
+def test_columns_may_be_read_again_too() -> None:
+    first, second = _Readings(_line("口", 0.2)), _Readings(_line("日", 0.99))
+    assert _read(first, second, "vertical", columns=True) == ["日"]
 
 
 def test_a_row_that_one_style_does_not_read_is_left_to_the_other() -> None:
