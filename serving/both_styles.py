@@ -29,9 +29,9 @@ def read(
     """Reads lines, in both styles where the first one is unsure.
 
     Args:
-        flat: The page, uint8 (H, W), from `zoo.manuscript.flatten`.
-        quads: Corners of the lines, clockwise from the top left of the text, float (4, 2) each.
-        directions: How the characters of each line follow each other.
+        flat: As of `serving.lines.read`.
+        quads: As of `serving.lines.read`.
+        directions: As of `serving.lines.read`.
         first: Reads all lines.
         second: Reads those among them that are unsure.
         bigram: Tells how likely a character follows another, which makes readings sure too.
@@ -41,14 +41,15 @@ def read(
         The characters of each line in the order of the text, as they were read more surely.
     """
     found = first(flat, quads, directions)
-    unsure = [
-        number
+    unsure = {
+        number: certainty
         for number, (line, direction) in enumerate(zip(found, directions, strict=True))
-        if (columns or direction == "horizontal") and _certainty(line, bigram) < SURE
-    ]
+        if (columns or direction == "horizontal") and (certainty := _certainty(line, bigram)) < SURE
+    }
     again = second(flat, [quads[number] for number in unsure], [directions[number] for number in unsure])
-    for number, line in zip(unsure, again, strict=True):
-        found[number] = max(found[number], line, key=lambda one: _certainty(one, bigram))
+    for (number, certainty), line in zip(unsure.items(), again, strict=True):
+        if _certainty(line, bigram) > certainty:
+            found[number] = line
     return found
 
 

@@ -65,10 +65,9 @@ def _reach(flat: np.ndarray, quad: np.ndarray, others: np.ndarray) -> np.ndarray
     side = _INSIDE + _BEYOND
     end = quad[:2].mean(0)
     # A square upright on the line: its first side is the far one.
-    corners = np.array([away - across, away + across, across - away, -away - across]) * side / 2
-    crop = geometry.rectify(flat, (corners + end + away * (_BEYOND - side / 2))[None], round(side * _PIXELS))[
-        0
-    ]
+    square = np.array([away - across, away + across, across - away, -away - across]) * side / 2
+    square += end + away * (_BEYOND - side / 2)
+    (crop,) = geometry.rectify(flat, square[None], round(side * _PIXELS))
     stroke, core, _ = segmentation.levels(crop)
     ink = (crop < stroke).astype(np.uint8)
     _, labels, figures, middles = cv2.connectedComponentsWithStats(ink, connectivity=8)

@@ -6,10 +6,7 @@ the whole family runs, and what it costs; none of them is trained here.
 
 import argparse
 import functools
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +14,13 @@ import keras
 import numpy as np
 
 import zoo
-from serving import convert, export, samples
+from serving import convert, export, latency, samples
 from serving.runtime import Session
 from training import fit, operations
 
 NAMES = ("vgg16", *(f"efficientnet_b{phi}" for phi in range(8)))
 _PRECISIONS = ("float32", "int8")
-_RUNS = 5
+_RUNS = 5  # Of which the median is taken.
 
 
 def measure(name: str, **sizes: Any) -> dict[str, Any]:
@@ -41,11 +38,14 @@ def measure(name: str, **sizes: Any) -> dict[str, Any]:
         jit_compile=False,
     )
     one = pictures["image"][:1]
+    step = latency.milliseconds(
+        functools.partial(model.train_on_batch, one, np.zeros(1, np.int32)), repeat=_RUNS
+    )
     row: dict[str, Any] = {
         "size": model.input_shape[1],
         "parameters": model.count_params(),
         "multiply_adds": operations.multiply_adds(model),
-        "train_seconds": _seconds(lambda: model.train_on_batch(one, np.zeros(1, np.int32))),
+        "train_seconds": step / 1000,
     }
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -56,19 +56,9 @@ def measure(name: str, **sizes: Any) -> dict[str, Any]:
         for precision in _PRECISIONS:
             file = folder / convert.file_name(precision)
             session = Session(file)
-            seconds = _seconds(functools.partial(session.run, {"image": one}))
-            row[precision] = {"bytes": file.stat().st_size, "seconds": seconds}
+            once = latency.milliseconds(functools.partial(session.run, {"image": one}), repeat=_RUNS)
+            row[precision] = {"bytes": file.stat().st_size, "seconds": once / 1000}
     return row
-
-
-def _seconds(run: Callable[[], object]) -> float:
-    """The median time of a call; the first one, which prepares, does not count."""
-    times = []
-    for _ in range(1 + _RUNS):
-        started = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - started)
-    return statistics.median(times[1:])
 
 
 def table(rows: dict[str, Any]) -> str:
