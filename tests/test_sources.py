@@ -51,6 +51,14 @@ def test_a_hand_without_places_stays_as_it_is(tmp_path: Path) -> None:
     np.testing.assert_array_equal(hand.images, images[[0, 2]])
 
 
+def test_upright_forms_of_a_low_line_are_left_out(tmp_path: Path) -> None:
+    images = np.zeros((4, 96, 96), np.uint8)
+    np.savez(tmp_path / "a.npz", images=images, labels=np.array(["_", "︳", "︴", "︱"]))
+    assert (
+        charset.decode(sources.read_hand(tmp_path / "a.npz").labels) == "_—"
+    )  # A dash stands upright in a column.
+
+
 def test_only_the_chinese_characters_of_a_hand_are_read(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (4, 96, 96), np.uint8)
     np.savez(tmp_path / "a.npz", images=images, labels=np.array(["一", "⼀", "。", "二"]))

@@ -18,6 +18,7 @@ from serving import cli
 from tests import made_hands
 from training import checkpoint, fit, pipeline, recipe, sources
 from training.recipe import CharacterRecipe, to_json
+from zoo import charset
 
 TINY = CharacterRecipe(
     model="hanzinet",
@@ -53,6 +54,15 @@ def test_batches_are_the_same_for_a_seed_and_a_step(data: Path) -> None:
     ):
         np.testing.assert_array_equal(expected, drawn)
     assert not np.array_equal(images, sampler.batch(8)[0])
+
+
+def test_signs_are_drawn_by_how_pages_need_them() -> None:
+    text = "天夭一ㄧ。<A_"
+    images = np.full((len(text), 96, 96), 255, np.uint8)
+    hand = sources.Glyphs("one", images, np.array(charset.encode(text), np.int32), real=True)
+    sampler = pipeline.CellSampler.of([hand], 1, real_weight=1.0, blank_share=0.0, seed=0)
+    shares = np.diff(sampler.shares, prepend=0.0)
+    np.testing.assert_allclose(shares / shares[0], [1, 0.4, 1, 0.4, 4, 2, 2, 0.4])
 
 
 def test_a_model_starts_from_the_head_of_another(data: Path, run: Path) -> None:

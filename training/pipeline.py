@@ -12,15 +12,14 @@ from training.sources import Glyphs
 from zoo import charset, kinds
 
 _FREQUENT = "、。，「」：；？！（）…—"
-# Look-alikes of what fills pages of Chinese, where they are rare: + 十, ' ，, ‘ 。. Others, such as %, are no danger.
-_RARE = "\"'*+-.^_`|“”‘’×°ˉˊˇˋ˙"
-
+# Look-alikes of what fills pages of Chinese, where they are rare: + 十, ' ，, ‘ 。, 夭 天. Others, such as %, are no danger.
+_RARE = "\"'*+-^_`|“”‘’×°ˉˊˇˋ˙ㄧ夭孑"
 
 # Few hands wrote them, and they look like parts of Chinese characters.
 _OTHERS = [
     index
     for index, character in enumerate(charset.CHARACTERS)
-    if character not in _RARE and kinds.kind(character) in ("digits", "Latin", "bopomofo")
+    if character not in _FREQUENT + _RARE and kinds.kind(character) != "Chinese"
 ]
 
 

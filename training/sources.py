@@ -51,13 +51,19 @@ class Glyphs:
 def class_of(label: str) -> int | None:
     """The id of a label that is written as the character of its class, else None.
 
-    NFKC also folds ① into 1 and ² into 2; those look different and must not be trained as one.
+    NFKC also folds ① into 1, ² into 2 and the upright lines ︳ and ︴ into _; those look different and must not be trained
+    as one.
     """
     if len(label) != 1 or not charset.supports(label):
         return None
     plain = charset.normalise(label)
     same_shape = label == plain or "\u2e80" <= label <= "\u2fdf" or label >= "\u3400"
-    folded = "\u3200" <= label <= "\u33ff" or "\ufe4d" <= label <= "\ufe6f" or label >= "\uff5f"
+    folded = (
+        label in "\ufe33\ufe34"
+        or "\u3200" <= label <= "\u33ff"
+        or "\ufe4d" <= label <= "\ufe6f"
+        or label >= "\uff5f"
+    )
     return charset.encode(label)[0] if same_shape and not folded else None
 
 
