@@ -38,9 +38,10 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_our_own_reader_is_measured_on_chinese_characters_only() -> None:
     images = np.full((3, 96, 96), 255, np.uint8)
     for image in images[:2]:
-        cv2.line(image, (12, 46), (84, 44), 0, 4)
-        cv2.line(image, (48, 12), (48, 84), 0, 4)
-    hand = sources.Glyphs("w", images, np.array(charset.encode("十十A"), np.int32), real=True)
+        cv2.line(image, (22, 42), (74, 40), 0, 4)
+        cv2.line(image, (48, 14), (48, 80), 0, 4)
+        cv2.line(image, (12, 82), (86, 80), 0, 4)
+    hand = sources.Glyphs("w", images, np.array(charset.encode("土土A"), np.int32), real=True)
     latin = sources.Glyphs("latin", images[2:], hand.labels[2:], real=True)
     result = measure_peers.measure("hanzinet_m", [hand, latin], known=())
     ours = result["readers"]["hanzinet_m"]
