@@ -54,9 +54,8 @@ def test_a_hand_without_places_stays_as_it_is(tmp_path: Path) -> None:
 def test_upright_forms_of_a_low_line_are_left_out(tmp_path: Path) -> None:
     images = np.zeros((4, 96, 96), np.uint8)
     np.savez(tmp_path / "a.npz", images=images, labels=np.array(["_", "︳", "︴", "︱"]))
-    assert (
-        charset.decode(sources.read_hand(tmp_path / "a.npz").labels) == "_—"
-    )  # A dash stands upright in a column.
+    hand = sources.read_hand(tmp_path / "a.npz")
+    assert charset.decode(hand.labels) == "_—"  # A dash stands upright in a column.
 
 
 def test_only_the_chinese_characters_of_a_hand_are_read(tmp_path: Path) -> None:

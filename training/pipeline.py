@@ -15,7 +15,7 @@ _FREQUENT = "、。，「」：；？！（）…—"
 # Look-alikes of what fills pages of Chinese, where they are rare: + 十, ' ，, ‘ 。, 夭 天. Others, such as %, are no danger.
 _RARE = "\"'*+-^_`|“”‘’×°ˉˊˇˋ˙ㄧ夭孑"
 
-# Few hands wrote them, and they look like parts of Chinese characters.
+# All other signs, digits, letters and bopomofo: few hands wrote them, and many look like parts of Chinese characters.
 _OTHERS = [
     index
     for index, character in enumerate(charset.CHARACTERS)
@@ -28,8 +28,9 @@ class CellSampler:
     """Draws pictures of cells with their labels, class by class.
 
     A class is drawn in proportion to the square root of its samples, so that the rare ones are
-    seen; the punctuation that fills pages, digits, letters and bopomofo are seen more often, signs
-    that are rare on pages less often. The same seed and step give the same batch.
+    seen; signs, digits, letters and bopomofo are seen more often, most of all the punctuation that
+    fills pages, and rare look-alikes of what fills pages less often. The same seed and step give
+    the same batch.
 
     Attributes:
         images: uint8 (n, 96, 96), dark ink on white.

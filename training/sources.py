@@ -59,7 +59,7 @@ def class_of(label: str) -> int | None:
     plain = charset.normalise(label)
     same_shape = label == plain or "\u2e80" <= label <= "\u2fdf" or label >= "\u3400"
     folded = (
-        label in "\ufe33\ufe34"
+        "\ufe33" <= label <= "\ufe34"
         or "\u3200" <= label <= "\u33ff"
         or "\ufe4d" <= label <= "\ufe6f"
         or label >= "\uff5f"
