@@ -42,7 +42,7 @@ TINY = {
     "model": "hanzinet",
     "sizes": {"widths": (4, 8, 16, 16), "depths": (0, 0, 0, 0), "embedding": 8, "dropout": 0.1},
     "epochs": 3,
-    "steps": 6,
+    "steps": 10,
     "batch_size": 8,
     "learning_rate": 5e-3,  # A higher one lets Adam magnify the rounding of sums.
     "ema": 0.9,
