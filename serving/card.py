@@ -101,9 +101,11 @@ def last_stage(recipe: dict[str, Any]) -> str:
 
 def whose(figures: dict[str, Any], data: dict[str, Any]) -> str:
     """Whose characters the figures stand on, in words."""
-    trained_on = {sources.person(name) for name in data["hands"]}
-    if trained_on & {sources.person(name) for name in figures["writers"]}:
+    writers = {sources.person(name) for name in figures["writers"]}
+    if writers & {sources.person(name) for name in data["hands"]}:
         return "Characters that the model never saw, of writers that it was trained on."
+    if known := sorted(writers & {sources.person(name) for name in data.get("hands_before", ())}):
+        return f"Writers that a model which this one went on from was trained on: {', '.join(known)}."
     return "Writers that the model never saw."
 
 

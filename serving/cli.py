@@ -42,7 +42,7 @@ def read(
     draw: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     model: str | None = None,
     endpoint: Annotated[str | None, tyro.conf.arg(metavar="URL")] = None,
-    context: bool = True,
+    context: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = True,
     style: Literal["characters", "lines"] | None = None,
     debug: bool = False,
 ) -> int:
@@ -87,7 +87,7 @@ def read(
         return fail(str(error), debug)
     several = len(images) > 1
     show = _show_json if json else _show_text
-    sketches = _Sketches(draw) if draw is not None else None
+    sketches = _Sketches(draw, images) if draw is not None else None
     status = 0
     for name in images:
         for outcome in _outcomes(reader, name, layout, sketches, debug):
@@ -99,7 +99,10 @@ def read(
 
 @dataclasses.dataclass(frozen=True)
 class _Outcome:
-    """What came of one page: the page or the error, and the page's number in a file of several."""
+    """What came of one page, and the page's number in a file of several.
+
+    Where there is an error beside the page, it was read and could not be drawn.
+    """
 
     name: str
     number: int | None = None
@@ -122,12 +125,12 @@ def _outcomes(
         outcome = _Outcome(name, number if several else None)
         try:
             page = dataclasses.replace(reader.read(image, layout), image=name)
+            outcome = dataclasses.replace(outcome, page=page)
             if sketches is not None:
                 sketches.add(page, image)
         except Exception as error:
-            yield dataclasses.replace(outcome, error=_explain(error, name, debug))
-        else:
-            yield dataclasses.replace(outcome, page=page)
+            outcome = dataclasses.replace(outcome, error=_explain(error, name, debug))
+        yield outcome
 
 
 def _explain(error: Exception, name: str, debug: bool) -> str:
@@ -153,35 +156,44 @@ def _show_json(outcome: _Outcome, several: bool) -> None:
         record["page"] = outcome.number
     record |= {"error": outcome.error} if outcome.page is None else outcome.page.to_dict()
     print(json.dumps(record, ensure_ascii=False), flush=True)
+    if outcome.page is not None and outcome.error is not None:
+        _complain(outcome)
 
 
 def _show_text(outcome: _Outcome, several: bool) -> None:
+    if outcome.page is not None:
+        if several or outcome.number is not None:
+            print(f"==> {_place(outcome)} <==")
+        print(outcome.page.text, flush=True)
+    if outcome.error is not None:
+        _complain(outcome)
+
+
+def _complain(outcome: _Outcome) -> None:
+    print(f"hanzoo: {_place(outcome)}: {outcome.error}", file=sys.stderr, flush=True)
+
+
+def _place(outcome: _Outcome) -> str:
     from serving import images
 
-    place = images.printable(outcome.name)
-    if outcome.number is not None:
-        place += f", page {outcome.number}"
-    if outcome.page is None:
-        print(f"hanzoo: {place}: {outcome.error}", file=sys.stderr, flush=True)
-        return
-    if several or outcome.number is not None:
-        print(f"==> {place} <==")
-    print(outcome.page.text, flush=True)
+    name = images.printable(outcome.name)
+    return name if outcome.number is None else f"{name}, page {outcome.number}"
 
 
 class _Sketches:
-    """Drawings of pages in a folder, each under a name of its own."""
+    """Drawings of pages in a folder, each under a name of its own that is none of the images'."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, images: Sequence[str]) -> None:
         from serving import draw
 
         self._folder = folder
+        self._images = {Path(image).resolve() for image in images if "\0" not in image}
         self._names: set[str] = set()
         self._font = draw.find_font()
         if self._font is None:
             print(
                 "hanzoo: no font with Chinese characters was found (such as fonts-noto-cjk): "
-                "the drawings show boxes only, with the text beside them in NAME.txt",
+                "the drawings show boxes only, with the text beside them in NAME.png.txt",
                 file=sys.stderr,
             )
 
@@ -191,12 +203,12 @@ class _Sketches:
         target = self._folder / f"{self._free(Path(page.image).stem)}.png"
         draw.save(draw.draw(page, image, self._font), target)
         if self._font is None:
-            target.with_name(f"{target.stem}.txt").write_text(page.text + "\n", encoding="utf-8")
+            draw.save_text(page.text + "\n", target.with_name(f"{target.name}.txt"))
 
     def _free(self, stem: str) -> str:
-        """`stem`, or with a number where an earlier image or page has that name."""
+        """`stem`, or with a number where an earlier page has that name, or an image would be lost."""
         name, number = stem, 1
-        while name in self._names:
+        while name in self._names or (self._folder / f"{name}.png").resolve() in self._images:
             number += 1
             name = f"{stem}-{number}"
         self._names.add(name)
@@ -291,7 +303,13 @@ def _with_recipe(command: str, run: Callable[..., int], arguments: Sequence[str]
         return wrong_option(str(error))
     run.__annotations__["recipe"] = Annotated[type(found), tyro.conf.arg(name="")]
     run.__defaults__ = (found, *(run.__defaults__ or ()))
-    return tyro.cli(run, prog=f"hanzoo {command} {arguments[0]}", args=arguments[1:], config=_TYRO)
+    try:
+        # Fields that are on are told with both flags, since their texts tell what they are.
+        return tyro.cli(run, prog=f"hanzoo {command} {arguments[0]}", args=arguments[1:])
+    except ValueError as error:  # A field of the recipe; the run answers for its own errors.
+        if "--debug" in arguments:
+            traceback.print_exc()
+        return wrong_option(str(error))
 
 
 def evaluate(
@@ -409,7 +427,6 @@ def preset(
     def run() -> None:
         from serving import preset as presets_of
 
-        presets.mkdir(parents=True, exist_ok=True)
         print(presets_of.export_preset(workdir, name, data, presets, notes))
 
     return with_training(run, debug)
@@ -531,6 +548,8 @@ COMMANDS: dict[str, Callable[..., int]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns the exit status."""
+    if sys.stderr is None:  # The caller closed it, and `print` would take the output instead.
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     # The text is Chinese whatever the locale says. Names that are no UTF-8 are shown escaped.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

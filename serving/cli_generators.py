@@ -30,6 +30,9 @@ def write(
         debug: Show the traceback of an error.
     """
 
+    if out.suffix != ".png":
+        return wrong_option(f"--out must end in .png. Received: {out}")
+
     def run() -> None:
         from serving import writing
 
@@ -58,10 +61,13 @@ def sample(
         debug: Show the traceback of an error.
     """
 
+    target = out or Path(f"{Path(name).name}.png")
+    if target.suffix != ".png":
+        return wrong_option(f"--out must end in .png. Received: {out}")
+
     def run() -> None:
         from training import callbacks, generator
 
-        target = out or Path(f"{Path(name).name}.png")
         callbacks.save_pictures(
             target.parent, {target.stem: generator.sheet(name, data, glyph_font or _font(), seed)}
         )

@@ -55,6 +55,8 @@ def read_truth(folder: Path) -> list[TruePage]:
     file = folder / "truth.json"
     try:
         truths = json.loads(file.read_text(encoding="utf-8"))
+        if lost := sorted(name for name in truths if not (folder / name).is_file()):
+            raise ValueError(f"there is no {lost[0]}")
         return [
             TruePage(
                 folder / name,
@@ -133,7 +135,7 @@ def _figures(pages: Sequence[TruePage], answers: Sequence[page_readers.Found]) -
     lines: dict[str, matching.Counts] = defaultdict(matching.Counts)
     for page, found in zip(pages, answers, strict=True):
         true = plain("".join(page.texts))
-        kept = [(quad, text) for quad, text in found if not _outside(quad, page.ignore)]
+        kept = [(quad, text) for quad, text in found if not _outside(quad, page)]
         own, ordered = ("".join(text for _, text in one) for one in (kept, in_true_order(kept, page.quads)))
         edits[page.group] += [
             Levenshtein.distance(plain(own), true),
@@ -173,10 +175,11 @@ def in_true_order(found: page_readers.Found, quads: np.ndarray) -> page_readers.
     return sorted(found, key=place)
 
 
-def _outside(quad: list[list[float]], ignore: np.ndarray) -> bool:
-    """Whether the middle of a line lies in what is neither text nor paper."""
-    middle = np.array(quad, np.float32).mean(0)
-    return any(matching.holds(other, middle) for other in ignore)
+def _outside(quad: list[list[float]], page: TruePage) -> bool:
+    """Whether the middle of a line that is no true one lies in what is neither text nor paper."""
+    box = np.array([quad], np.float32)
+    ignored = any(matching.holds(other, box[0].mean(0)) for other in page.ignore)
+    return ignored and not matching.count(box, list(page.quads)).matched
 
 
 def table(result: dict[str, Any]) -> str:

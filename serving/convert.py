@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +49,8 @@ def convert(
         RuntimeError: The converter fails or crashes, or an operator is not built in or has no integer form.
     """
     with tempfile.TemporaryDirectory(dir=folder) as job:
-        np.savez(Path(job) / "samples.npz", allow_pickle=False, **dict(samples or {}))
+        arrays: dict[str, Any] = dict(samples or {})
+        np.savez(Path(job) / "samples.npz", **arrays)
         content = {
             "saved_model": str(saved_model),
             "folder": str(folder),

@@ -1,11 +1,14 @@
 """A page drawn over its image: cells, lines, and what was read."""
 
+import contextlib
 import functools
 import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -122,20 +125,41 @@ def _sized(font: Path, size: int) -> ImageFont.FreeTypeFont:
 
 
 def save(picture: Image.Image, path: Path) -> None:
-    """Writes a PNG file whole or not at all: under another name first, then renamed.
+    """Writes a PNG file whole or not at all.
 
     Raises:
         OSError: The file cannot be written.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=".png")
+    with _replacing(path) as file:
+        picture.save(file, "PNG")
+
+
+def save_text(text: str, path: Path) -> None:
+    """Writes a text file, UTF-8, whole or not at all.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    with _replacing(path) as file:
+        file.write(text.encode())
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file of another name first, which is then renamed."""
+    name = None
     try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=path.suffix)
         with os.fdopen(handle, "wb") as file:
-            picture.save(file, "PNG")
+            yield file
         # mkstemp gives the file to its owner alone; a drawing is for everyone whom umask allows.
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(name, 0o666 & ~mask)
         os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
+    except BaseException as error:
+        if name is not None:
+            Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
         raise

@@ -81,6 +81,8 @@ class Rest:
                 for name, definition in definitions.items()
                 if definition["inputs"]  # Not the one that initialises the model.
             }
+        except EndpointError:
+            raise
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise _malformed("no signatures") from error
         return self._signatures

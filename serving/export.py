@@ -92,7 +92,7 @@ def export_named(
         name: A preset, the folder of a finished run, or one of `zoo.names()`.
         folder: As in `export`.
         data: Folder as the recipe of a trained model takes it; without it and `fonts` the files are measured
-            on random strokes, and int8 is left out.
+            on random strokes (a classifier on those that it is sure of), and int8 is left out.
         precisions: As in `export`; none for all that can be made.
         compatible: As in `export`.
         fonts: Fonts as the recipe of a trained model takes them.
@@ -111,7 +111,7 @@ def export_named(
         task = fit.task_of(name, data, fonts, glyph_font)
         measured_on, representative = samples_of.unseen(task), samples_of.of_task(task)
     elif is_trained:
-        measured_on, representative = samples_of.made_up(model), None
+        measured_on, representative = samples_of.clear(model), None
     else:
         measured_on, representative = samples_of.made_up(model), samples_of.made_up(model, seed=1)
     return export(deployed(model), folder, measured_on, representative, precisions, compatible)
@@ -172,7 +172,10 @@ def tflite(
     if unknown:
         raise ValueError(f"`precisions` must be some of {', '.join(PRECISIONS)}. Received: {unknown}.")
     if "int8" in precisions and not representative:
-        raise ValueError("`representative` must show int8 which values occur. Received: None.")
+        raise ValueError(
+            "`representative` must show int8 which values occur: give the data that the model trained on, --data. "
+            "Received: None."
+        )
     if "int8" in precisions and _has(model, _ROOTS):
         raise ValueError(
             f"`precisions` must leave int8 out for {model.name}, whose instances are normalised: "

@@ -4,11 +4,14 @@ import contextlib
 import ctypes
 import os
 import shutil
+import uuid
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 _HERE = -100  # AT_FDCWD of Linux
 _EXCHANGE = 2  # RENAME_EXCHANGE
+_written: set[str] = set()
+"""The names of the unfinished folders of this process."""
 
 
 @contextlib.contextmanager
@@ -34,7 +37,8 @@ def replacing(folder: Path, names: Collection[str]) -> Iterator[Path]:
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(folder)
-    fresh = folder.with_name(f".{folder.name}.{os.getpid()}.unfinished")
+    fresh = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.{os.getpid()}.unfinished")
+    _written.add(fresh.name)
     fresh.mkdir()
     try:
         yield fresh
@@ -44,16 +48,25 @@ def replacing(folder: Path, names: Collection[str]) -> Iterator[Path]:
         _sync(folder.parent)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+        _written.discard(fresh.name)
 
 
 def _remove_leftovers(folder: Path) -> None:
     for leftover in folder.parent.glob(f".{folder.name}.*.unfinished"):
-        try:
-            os.kill(int(leftover.name.split(".")[-2]), 0)
-        except (ProcessLookupError, ValueError):
+        if leftover.name not in _written and not _writes(leftover.name.split(".")[-2]):
             shutil.rmtree(leftover, ignore_errors=True)
-        except PermissionError:
-            continue  # Somebody else's, who still writes.
+
+
+def _writes(process: str) -> bool:
+    """Whether a process of this number is there, other than this one: numbers come again in containers."""
+    try:
+        number = int(process)
+        os.kill(number, 0)
+    except PermissionError:
+        return True  # Somebody else's.
+    except (ProcessLookupError, ValueError):
+        return False
+    return number != os.getpid()
 
 
 def _put(fresh: Path, folder: Path) -> None:

@@ -16,6 +16,7 @@ from training import recipe as recipes
 from training.calibration import Calibration
 from training.recipe import CharacterRecipe
 from training.sources import Glyphs
+from training.task import hands_before
 from zoo import charset
 
 
@@ -152,7 +153,7 @@ def evaluate(model: str | Path, data: Path) -> Evaluation:
 
     Returns:
         The report holds what `Measured.figures` gives, `model`, `characters` with the figures of each,
-        `seen` (the writers that the model was trained on), `calibrated_on` (those that its temperature was
+        `seen` (the writers that the model, or one that it went on from, was trained on), `calibrated_on` (those that its temperature was
         fitted on), `skipped` (a line for each unreadable file), `bytes` of each file and `latency`.
 
     Raises:
@@ -173,7 +174,7 @@ def evaluate(model: str | Path, data: Path) -> Evaluation:
     shipped = Calibration(description.get("temperature", 1.0), description.get("reject_threshold"))
     report = {
         "model": Path(model).name,
-        "seen": _shared(writers, description.get("data", {}).get("hands", ())),
+        "seen": _shared(writers, hands_before([str(model)])),
         "calibrated_on": _shared(writers, description.get("validation", {}).get("writers", ())),
         "skipped": skipped,
         **measured.figures(shipped),

@@ -98,12 +98,14 @@ def table(result: dict[str, Any]) -> str:
     whose = (
         f"of writers that the model never saw ({unseen})" if unseen else "of the writers that it trained on"
     )
+    held_out = result["data"].get("sentences_held_out")  # Older runs held none out.
+    text = "of sentences that it did not train on" if held_out else "of sentences that it trained on too"
     rows = [
         [name.removeprefix("error_rate").strip("_") or "both", f"{value:.4f}", f"{figures['int8'][name]:.4f}"]
         for name, value in figures["float32"].items()
     ]
     return (
-        f"Character error rates on {figures['lines']} composed lines of each direction, half of them random characters, "
+        f"Character error rates on {figures['lines']} composed lines of each direction, half of them random characters and half {text}, "
         f"{whose}, without a language model:\n\n"
         f"{reading_tables.markdown(['lines', 'float32', 'int8'], rows)}\n\n"
         f"A strip of {strips.HEIGHT} by {_TIMED} takes {reading_tables.times(result['latency'])}."

@@ -120,19 +120,19 @@ class Reader:
             serving.runtime.ModelError: The model is missing or damaged, or its server does not answer.
         """
         _check(layout)
-        return self._read(_decode(source), layout, _name(source))
+        return self._read(_decode(source), layout, _name(source)).clipped()
 
     def read_pages(self, source: Source, layout: str = "auto") -> list[Page]:
         """Reads every page of a file, such as a TIFF. Arguments and errors are those of `read`."""
         _check(layout)
-        return [self._read(page, layout, _name(source)) for page in images.decode(source)]
+        return [self._read(page, layout, _name(source)).clipped() for page in images.decode(source)]
 
     @functools.cached_property
     def _recogniser(self) -> "_Recogniser":
         if self.endpoint is None:
             preset = runtime.preset(self.model)
             if preset.result.get("recipe", {}).get("kind", "CharacterRecipe") != "CharacterRecipe":
-                raise runtime.ModelError(
+                raise runtime.UnknownModelError(
                     f"{self.model} reads no single characters; take a model that does, such as {MODEL}"
                 )
             return _Recogniser(preset.session(self.threads), preset)
@@ -141,7 +141,8 @@ class Reader:
         except runtime.ModelError as error:
             raise runtime.ModelError(
                 f"{self.endpoint}: the temperature of the scores comes from a preset on this machine: "
-                f"{error} Name a folder with the result.json of the model: Reader(FOLDER, endpoint=...)."
+                f"{error} Name a folder with the result.json of the model: "
+                "Reader(FOLDER, endpoint=...), or --model FOLDER."
             ) from error
         return _Recogniser(_open(self.endpoint, preset), preset, padded=False)
 

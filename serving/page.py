@@ -4,7 +4,9 @@
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
+
+import numpy as np
 
 Box = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 """Four corners (x, y), clockwise from the top left, in pixels of the image as a person sees it."""
@@ -85,6 +87,22 @@ class Page:
     def text(self) -> str:
         """The text of the lines, joined by line feeds."""
         return "\n".join(line.text for line in self.lines)
+
+    def clipped(self) -> "Page":
+        """The page with every corner inside the picture."""
+
+        def clip(box: Box) -> Box:
+            corners = np.clip(box, 0, (self.width, self.height)).tolist()
+            return cast(Box, tuple((x, y) for x, y in corners))
+
+        def line(one: Line) -> Line:
+            characters = tuple(
+                dataclasses.replace(character, box=clip(character.box)) for character in one.characters
+            )
+            return dataclasses.replace(one, box=clip(one.box), characters=characters)
+
+        grid = self.grid and dataclasses.replace(self.grid, cells=tuple(map(clip, self.grid.cells)))
+        return dataclasses.replace(self, lines=tuple(map(line, self.lines)), grid=grid)
 
     def to_dict(self) -> dict[str, Any]:
         """The page in plain Python types: coordinates to 0.1 pixel, scores to 4 decimals."""

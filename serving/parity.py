@@ -25,7 +25,7 @@ class Comparison:
 
     Attributes:
         difference: The largest absolute difference.
-        mean_difference: The mean absolute difference.
+        mean_difference: The mean absolute difference, of the output where its share of the scale is largest.
         scale: The largest absolute value of the output in Keras, at least 1.
         agreement: The share of the top-1 answers of `logits` that are the same, over the last axis, or for
             Keras as good as its own to a thousandth of the scale; None for a model without logits.
@@ -115,15 +115,18 @@ def compare(expected: Arrays, found: Arrays) -> Comparison:
         )
     scales = {name: max(1.0, float(np.abs(value).max())) for name, value in expected.items()}
     gaps = {name: np.abs(value - found[name]) for name, value in expected.items()}
-    worst = max(gaps, key=lambda name: float(gaps[name].max()) / scales[name])
+    largest, means = (
+        {name: float(of(gap)) / scales[name] for name, gap in gaps.items()} for of in (np.max, np.mean)
+    )
+    worst = list(largest)[np.argmax(list(largest.values()))]
     agreement = None
     if "logits" in expected:
         logits, answers = expected["logits"], found["logits"].argmax(-1)
         answered = np.take_along_axis(logits, answers[..., None], -1)[..., 0]
         agreement = float(np.mean(answered >= logits.max(-1) - _TIE * scales["logits"]))
     return Comparison(
-        difference=float(gaps[worst].max()),
-        mean_difference=float(gaps[worst].mean()),
+        difference=largest[worst] * scales[worst],
+        mean_difference=float(np.max(list(means.values()))) * scales[worst],
         scale=scales[worst],
         agreement=agreement,
     )
@@ -140,12 +143,12 @@ def failures(measured: Mapping[str, Comparison]) -> list[str]:
                 f"at least {limits.agreement:.1%} must be."
             )
         largest = limits.place if one.agreement is None else limits.difference
-        if one.difference / one.scale > largest:
+        if not one.difference / one.scale <= largest:  # NaN is no match.
             found.append(
                 f"{name}: the largest difference is {one.difference / one.scale:.1e} of the output's scale; "
                 f"at most {largest:.0e} is allowed."
             )
-        if one.agreement is None and one.mean_difference / one.scale > limits.mean_difference:
+        if one.agreement is None and not one.mean_difference / one.scale <= limits.mean_difference:
             found.append(
                 f"{name}: the mean difference is {one.mean_difference / one.scale:.1e} of the output's scale; "
                 f"at most {limits.mean_difference:.0e} is allowed."

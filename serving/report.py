@@ -166,7 +166,8 @@ def report(presets: Path, results: Path) -> str:
         "training writers wrote some of them. Their text is laws and poems. line_s trains on text of these kinds, which "
         "holds a seventh of the characters of DEV/free word for word, in clauses of ten or more; the bigram is counted in "
         "such text too, without the lines that DEV holds. Temperatures and thresholds of scores are fitted on hands/dev, to "
-        "which w06 and w12 belong, and the training of dbnet_s ended after a look at DEV/free. A mean of writers counts w12 "
+        "which w06 and w12 belong, the weight of the bigram was chosen on sentences in their hands, and the training of "
+        "dbnet_s ended after a look at DEV/free. A mean of writers counts w12 "
         "and w12_scan, one person's hand twice, as two.\n"
     ]
     parts += [_preset(path.parent.name, _load(path)) for path in sorted(presets.glob("*/result.json"))]

@@ -26,7 +26,7 @@ class ModelError(ValueError):
 
 
 class UnknownModelError(ModelError):
-    """There is no model of that name."""
+    """There is no model of that name, or it is of another kind."""
 
 
 def available_threads() -> int:
@@ -175,25 +175,33 @@ def preset(model: str | os.PathLike[str]) -> Preset:
     """The preset of that name, or the one in that folder.
 
     Raises:
-        UnknownModelError: There is none.
+        UnknownModelError: There is none, or it is none for a device.
         ModelError: Its `result.json` is damaged.
     """
     folder = PRESETS / model if isinstance(model, str) and not set(model) & {"/", os.sep} else Path(model)
     try:
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         found = Preset(folder, result)
+        if "model.tflite" not in result["files"]:
+            raise UnknownModelError(f"{folder}: holds no model.tflite; `hanzoo preset` makes one of a run.")
+        if not isinstance(result.get("recipe", {}), dict) or found.size < 1:
+            raise ValueError("the recipe is an object, and the size of the pictures a number above 0")
         if len(result["files"]["model.tflite"]["sha256"]) != 64 or not found.bytes or found.temperature <= 0:
             raise ValueError("the sha256 has 64 digits, the size and the temperature are above 0")
         same = result.get("charset_sha256", _charset_sha256()) == _charset_sha256()
+    except UnknownModelError:
+        raise
     except (FileNotFoundError, NotADirectoryError) as error:
-        near = difflib.get_close_matches(os.fspath(model), names(), n=1)
+        if not isinstance(model, str):
+            raise UnknownModelError(
+                f"{folder}: holds no preset. Names of bundled ones are strings."
+            ) from error
+        near = difflib.get_close_matches(model, names(), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise UnknownModelError(
-            f"No preset named {os.fspath(model)!r}.{hint} `hanzoo list` lists all."
-        ) from error
+        raise UnknownModelError(f"No preset named {model!r}.{hint} `hanzoo list` lists all.") from error
     except OSError as error:
         raise ModelError(f"{folder / 'result.json'}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
             f"{folder / 'result.json'}: must name the sha256 and the bytes of model.tflite ({error!r})"
         ) from error

@@ -80,6 +80,20 @@ def made_up(model: keras.Model, count: int = 64, seed: int = 0) -> dict[str, np.
     return {tensor.name: _made_up(tensor, count, rng) for tensor in keras.tree.flatten(model.input)}
 
 
+def clear(model: keras.Model) -> dict[str, np.ndarray]:
+    """As `made_up`; for a trained classifier, the quarter of the pictures whose answers it is surest of.
+
+    Random strokes are no characters: on many of them two answers are about as good, and rounding decides.
+    """
+    answers = model.output.get("logits")
+    if isinstance(model.input, dict) or answers is None or answers.ndim != 2:
+        return made_up(model)
+    pictures = made_up(model, 256)["image"]
+    logits = np.sort(model.predict(pictures, batch_size=32, verbose=0)["logits"], -1)
+    surest = np.argsort(logits[:, -2] - logits[:, -1])[: len(logits) // 4]
+    return {"image": pictures[surest]}
+
+
 def _made_up(tensor: Any, count: int, rng: np.random.Generator) -> np.ndarray:
     shape = [side or _OPEN_SIDE for side in tensor.shape[1:]]
     if tensor.dtype == "int32":

@@ -37,8 +37,10 @@ def test_each_row_leaves_a_result_and_is_trained_once(
     assert [path.name for path in (tmp_path / "out" / "fonts_only").iterdir()] == ["result.json"]
     table = ablate.table(list(results.values()))
     assert all(f"| {name} |" in table for name in rows)
-    with pytest.raises(ValueError, match="trained with other options"):
+    with pytest.raises(ValueError, match="trained with other options or sources"):
         ablate.measure(dataclasses.replace(recipe, steps=2), rows, tmp_path / "out")
+    with pytest.raises(ValueError, match="trained with other options or sources"):
+        ablate.measure(dataclasses.replace(recipe, fonts=()), rows, tmp_path / "out")
     monkeypatch.setattr(ablate.fit, "fit", None)
     ablate.measure(recipe, rows, tmp_path / "out")
 

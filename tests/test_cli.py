@@ -224,13 +224,71 @@ def test_drawings_get_names_of_their_own(hanzoo, character, tmp_path):
         assert picture.size == (120, 100)
 
 
+def test_a_drawing_never_takes_the_place_of_an_image(hanzoo, character, tmp_path):
+    image = tmp_path / character("a.png")
+    content = image.read_bytes()
+    status, _, _ = hanzoo("read", "--draw", ".", "a.png")
+    assert status == 0
+    assert image.read_bytes() == content
+    assert (tmp_path / "a-2.png").exists()
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_what_was_read_is_told_though_it_cannot_be_drawn(hanzoo, character, tmp_path, more):
+    (tmp_path / "drawn" / "a.png").mkdir(parents=True)
+    status, output, errors = hanzoo("read", "--draw", "drawn", *more, character("a.png"), character("b.png"))
+    assert status == 1
+    assert output.count("田") >= 2
+    assert "error" not in output
+    assert errors.startswith("hanzoo: a.png: drawn/a.png: Is a directory")
+    assert sorted(os.listdir(tmp_path / "drawn")) == ["a.png", "b.png"]
+
+
+def test_without_stderr_images_are_read_all_the_same(hanzoo, character, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert hanzoo("read", "missing.png", character())[:2] == (1, "==> character.png <==\n田\n")
+    sys.stderr.close()
+
+
+def test_a_model_of_another_kind_is_a_wrong_option(hanzoo, character):
+    status, _, errors = hanzoo("read", "--model", finder.MODEL, character())
+    assert status == 2
+    assert "reads no single characters" in errors
+    (runtime.PRESETS / "writer").mkdir()
+    (runtime.PRESETS / "writer" / "result.json").write_text('{"files": {}}')
+    status, _, errors = hanzoo("read", "--model", "writer", character())
+    assert status == 2
+    assert "holds no model.tflite" in errors
+
+
+@pytest.mark.parametrize("wrong", ['"recipe": []', '"size": "abc"', '"size": -1'])
+def test_a_damaged_description_is_told(hanzoo, character, wrong):
+    file = runtime.PRESETS / "hanzinet_m" / "result.json"
+    file.write_text(file.read_text(encoding="utf-8").replace("{", "{" + wrong + ",", 1), encoding="utf-8")
+    status, _, errors = hanzoo("read", character())
+    assert status == 1
+    assert errors.startswith(f"hanzoo: {file}: must ")
+
+
+@pytest.mark.parametrize("command", ["train", "sheet"])
+def test_a_field_that_cannot_be_is_a_wrong_option(hanzoo, command):
+    status, _, errors = hanzoo(command, "hanzinet_tiny", "run", "--data", "data", "--epochs", "0")
+    assert (status, errors) == (2, "hanzoo: `epochs` must be above 0. Received: epochs=0.\n")
+
+
+@pytest.mark.parametrize("command", [["write", "一", "--like", "hand"], ["sample", "cgan"]])
+def test_a_picture_of_another_kind_than_png_is_a_wrong_option(hanzoo, command):
+    status, _, errors = hanzoo(*command, "--out", "picture.jpg")
+    assert (status, errors) == (2, "hanzoo: --out must end in .png. Received: picture.jpg\n")
+
+
 def test_without_a_font_the_text_stands_in_a_file(hanzoo, character, tmp_path, monkeypatch):
     monkeypatch.setattr(draw, "find_font", lambda: None)
     status, _, errors = hanzoo("read", "--draw", "drawn", character("a.png"), character("b.png"))
     assert status == 0
     assert errors.count("no font with Chinese characters") == 1
-    assert sorted(os.listdir(tmp_path / "drawn")) == ["a.png", "a.txt", "b.png", "b.txt"]
-    assert (tmp_path / "drawn" / "a.txt").read_text(encoding="utf-8") == "田\n"
+    assert sorted(os.listdir(tmp_path / "drawn")) == ["a.png", "a.png.txt", "b.png", "b.png.txt"]
+    assert (tmp_path / "drawn" / "a.png.txt").read_text(encoding="utf-8") == "田\n"
 
 
 def test_a_file_in_place_of_the_folder_to_draw_in_is_a_wrong_option(hanzoo, character, tmp_path):

@@ -76,6 +76,15 @@ def test_a_reader_is_measured_in_a_process_of_its_own(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("tesseract")
+def test_a_line_with_a_crossed_out_character_counts(folder: Path) -> None:
+    truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+    truth["a.png"]["ignore"] = [_quad(40, 10, 60, 30)]
+    (folder / "truth.json").write_text(json.dumps(truth), encoding="utf-8")
+    (reader,) = compare.compare([folder], ["Tesseract"])["readers"].values()
+    assert reader["groups"]["scan"] == {"error_rate": 1 / 8, "error_rate_ordered": 1 / 8, "h_mean": 1.0}
+
+
+@pytest.mark.usefixtures("tesseract")
 def test_several_folders_are_groups_of_their_own(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"names of their own\. Received: pages, pages"):
         compare.compare([folder, folder], ["Tesseract"])

@@ -114,3 +114,13 @@ def test_a_drawing_has_ordinary_permissions(tmp_path):
     assert stat.S_IMODE(os.stat(tmp_path / "page.png").st_mode) == stat.S_IMODE(
         os.stat(tmp_path / "other").st_mode
     )
+
+
+def test_corners_stay_inside_the_picture() -> None:
+    box = ((-5.0, 3.0), (30.0, -1.0), (25.5, 12.0), (0.0, 9.0))
+    line = Line(box, "字", 1.0, (Character(box, "字", 1.0),))
+    page = Page("", 25, 10, "grid", "horizontal", (line,), Cells(1, 1, (box,))).clipped()
+    inside = ((0.0, 3.0), (25.0, 0.0), (25.0, 10.0), (0.0, 9.0))
+    assert page.lines[0].box == page.lines[0].characters[0].box == inside
+    assert page.grid == Cells(1, 1, (inside,))
+    assert page.to_dict()["lines"][0]["box"] == [list(corner) for corner in inside]

@@ -442,6 +442,16 @@ def test_a_malformed_answer_is_an_error(faulty, fault):
             request()
 
 
+def test_a_type_that_numpy_lacks_is_named(faulty, monkeypatch):
+    client = Endpoint(address(faulty, "http"))
+    odd = {"dtype": "DT_BFLOAT16", "tensor_shape": {"unknown_rank": True}}
+    definition = {"serving_default": {"inputs": {"image": odd}, "outputs": {}}}
+    reply = {"metadata": {"signature_def": {"signature_def": definition}}}
+    monkeypatch.setattr(client._transport, "_request", lambda *_: reply)
+    with pytest.raises(EndpointError, match="type DT_BFLOAT16, which numpy lacks"):
+        client.signatures  # noqa: B018
+
+
 def test_an_answer_about_fewer_pictures_is_an_error(faulty, monkeypatch):
     client = Endpoint(address(faulty, "grpc"))
     answer = client.run({"image": cells(2)})

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -355,6 +356,17 @@ def test_a_killed_export_leaves_the_earlier_one(tmp_path: Path) -> None:
     assert (folder / "export.json").read_text() == "later"
 
 
+def test_what_a_process_of_the_same_number_left_goes_away(tmp_path: Path) -> None:
+    left = tmp_path / f".out.0.{os.getpid()}.unfinished"
+    left.mkdir()
+    with folders.replacing(tmp_path / "out", ["file"]) as fresh:
+        with folders.replacing(tmp_path / "out", ["file"]) as other:
+            (other / "file").write_text("second")
+        (fresh / "file").write_text("first")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out" / "file").read_text() == "first"
+
+
 def test_folders_are_replaced_where_the_system_cannot_exchange_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -380,6 +392,13 @@ def test_a_trained_model_without_data_is_measured_on_strokes(model: keras.Model,
     assert set(report["files"]) == FILES - {"export.json", "model_int8.tflite"} | {"saved_model encoded"}
     with pytest.raises(ValueError, match="`representative` must show int8"):
         export.export_named(str(tmp_path / "model"), tmp_path / "out", precisions=["int8"])
+
+
+@pytest.mark.parametrize("name", ["hanzinet_m", "hanzinet_s"])
+def test_bundled_readers_are_exported_without_data(name: str, tmp_path: Path) -> None:
+    report = export.export_named(name, tmp_path / "out", precisions=["dynamic"])
+    assert report["failures"] == []
+    assert report["files"]["model_dynamic.tflite"]["agreement"] == 1
 
 
 def test_made_up_inputs_fit_the_model() -> None:

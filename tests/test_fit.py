@@ -16,6 +16,7 @@ import zoo
 from tests import made_hands
 from training import callbacks, fit, sources
 from training.recipe import CharacterRecipe
+from training.task import hands_before
 from zoo import charset
 
 TINY = CharacterRecipe(
@@ -52,6 +53,34 @@ def test_the_moving_average_is_what_is_kept(data: Path, tmp_path: Path) -> None:
     assert max(moved) > 1e-4
     for ours, kept in zip(zoo.load(tmp_path / "averaged").weights, model.weights, strict=True):
         np.testing.assert_array_equal(ours, kept)
+
+
+@pytest.mark.parametrize("change", [{"steps": 4}, {"seed": 7}, {"hands": False}, {"stroke_writers": 2}])
+def test_a_folder_of_another_run_is_refused(change: dict, data: Path, tmp_path: Path) -> None:
+    font = made_hands.write_font(tmp_path / "font.ttf", "一十")
+    recipe = dataclasses.replace(TINY, data=data, fonts=(font,), epochs=1, steps=1)
+    fit.fit(recipe, tmp_path / "run")
+    result = (tmp_path / "run" / "result.json").read_bytes()
+    with pytest.raises(
+        ValueError, match=rf"has other options or data \(.*{next(iter(change))}.*Train in another"
+    ):
+        fit.fit(dataclasses.replace(recipe, **change), tmp_path / "run")
+    with pytest.raises(ValueError, match=r"has other options or data \(.*fonts"):
+        fit.fit(dataclasses.replace(recipe, fonts=()), tmp_path / "run")
+    assert (tmp_path / "run" / "result.json").read_bytes() == result
+
+
+def test_the_hands_of_models_before_are_told(data: Path, tmp_path: Path) -> None:
+    font = made_hands.write_font(tmp_path / "font.ttf", "一十")
+    recipe = dataclasses.replace(TINY, data=data, epochs=1, steps=1)
+    fit.fit(recipe, tmp_path / "first")
+    later = dataclasses.replace(recipe, hands=False, fonts=(font,), start=str(tmp_path / "first"))
+    fit.fit(later, tmp_path / "second")
+    fit.fit(dataclasses.replace(later, start=str(tmp_path / "second")), tmp_path / "third")
+    for name in ("second", "third"):
+        told = zoo.describe(tmp_path / name)["data"]
+        assert (told["hands"], told["hands_before"]) == ([], ["a", "b"])
+    assert hands_before([str(tmp_path / "third"), None]) == ["a", "b"]
 
 
 def test_the_average_lasts_only_inside() -> None:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import zoo
 from tests import made_hands, tiny
-from training import callbacks, drawing, fit, generation, generator, sources
-from training.recipe import GenerationRecipe
+from training import adversary, callbacks, drawing, fit, generation, generator, sources
+from training.recipe import GenerationRecipe, to_json
 from zoo import charset, dcgan
 
 ADVERSARIES = {
@@ -111,13 +111,19 @@ def test_characters_that_are_held_out_never_train(data: Path) -> None:
     assert not shown & {image.tobytes() for image in task.held_out.images}
 
 
-def test_characters_by_name_are_held_out_too(data: Path) -> None:
+def test_characters_by_name_are_held_out_too(data: Path, tmp_path: Path) -> None:
     recipe = dataclasses.replace(_recipe("pix2pix", data), held_out=3)
     first = set(recipe.task().held_out.labels.tolist())
     more = charset.decode(sorted(set(charset.encode("一二三十人口日月")) - first)[:2])
     task = dataclasses.replace(recipe, also_held_out=more).task()
     assert set(task.held_out.labels.tolist()) == first | set(charset.encode(more))
     assert not set(task.held_out.labels.tolist()) & set(task.train.labels.tolist())
+    run = tmp_path / "run"
+    zoo.save(adversary.product(task.model), run)
+    fit.write_json(run / "result.json", zoo.describe(run) | {"recipe": to_json(task.recipe)} | task.facts())
+    (run / "model.json").unlink()
+    again = fit.task_of(run, data, glyph_font=recipe.glyph_font)
+    assert set(again.held_out.labels.tolist()) == set(task.held_out.labels.tolist())
     with pytest.raises(ValueError, match="`also_held_out`: no hand and no font holds 說"):
         dataclasses.replace(recipe, also_held_out=f"{more}說").task()
     for wrong in ({"held_out": 0}, {"start": "runs/any"}):

@@ -26,6 +26,23 @@ def test_the_worst_output_counts_in_shares_of_its_scale() -> None:
     assert one.agreement == 1
 
 
+def test_each_output_counts_for_itself() -> None:
+    expected = {name: np.zeros((10, 10)) for name in ("probability", "threshold")}
+    found = {"probability": np.eye(1, 100).reshape(10, 10) * 0.5, "threshold": np.full((10, 10), 0.4)}
+    one = parity.compare(expected, found)
+    assert one.difference == pytest.approx(0.5)
+    assert one.mean_difference == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("output", ["logits", "image"])
+@pytest.mark.parametrize("name", ["saved_model", "model_float16.tflite", "model_int8.tflite"])
+def test_outputs_that_are_no_numbers_miss_the_limits(output: str, name: str) -> None:
+    expected = {output: np.eye(4), "other": np.eye(4)}
+    for broken in (output, "other"):
+        found = expected | {broken: np.full((4, 4), np.nan)}
+        assert parity.failures({name: parity.compare(expected, found)})
+
+
 def test_top_1_is_compared_at_each_step_of_a_line() -> None:
     expected = np.zeros((2, 5, 3))
     expected[..., 1] = 1

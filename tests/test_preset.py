@@ -142,6 +142,9 @@ def test_a_card_does_not_claim_more_than_was_measured(preset: Path) -> None:
     assert "No score is high enough" in text
     assert "No character was read as another one." in text
     assert "## Speed" not in text
+    result["data"] |= {"hands": ["b"], "hands_before": ["d_scan"]}
+    text = card("tiny", result, (None, 64, 64, 1))
+    assert "Writers that a model which this one went on from was trained on: d." in text
 
 
 def test_a_preset_is_measured_again_and_keeps_its_model_and_its_notes(copy: Path, data: Path) -> None:

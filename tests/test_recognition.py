@@ -57,7 +57,8 @@ def test_a_run_leaves_error_rates_for_known_and_unseen_writers(recipe: LineRecip
     assert all(0 <= rate <= 3 for rate in result["validation"].values())
     assert result["alphabet"] == "一二三十"
     whose = {"hands": ["a", "b"], "fonts": [], "unseen": ["boxes", "c"]}
-    assert result["data"] == {**whose, "sentences": 0, "sentences_left_out": 0}
+    sentences = {"sentences": 0, "sentences_left_out": 0, "sentences_held_out": 0}
+    assert result["data"] == {**whose, **sentences, "hands_before": []}
     assert (tmp_path / "pictures" / "training.png").exists()
 
 
@@ -175,13 +176,26 @@ def test_the_recipe_of_the_bundled_reader_fits_the_bundled_recogniser() -> None:
     linenet.from_recogniser(model, zoo.load(recipe.recogniser))
 
 
+def test_sentences_that_measure_do_not_train(recipe: LineRecipe, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("一二三十\n" * 19 + "人口日月\n" + "一二三十\n" * 5, encoding="utf-8")
+    task = dataclasses.replace(STRIPS, data=recipe.data, texts=(text,)).task()
+    assert task.facts()["data"]["sentences_held_out"] == 1
+    assert "人口日月" not in task._sampler.texts
+    drawn, _ = task.validation["error_rate_horizontal"]
+    assert len(drawn) == STRIPS.validation_lines
+    task._sentences = []  # They have no part in what measures.
+    del task.validation
+    np.testing.assert_array_equal(task.validation["error_rate_horizontal"][0], drawn)
+
+
 def test_sentences_of_pages_that_measure_are_left_out(recipe: LineRecipe, tmp_path: Path) -> None:
     written, pages = tmp_path / "text.txt", tmp_path / "pages.tsv"
     written.write_text("一二三十人口日月\n人口日月，一二三十。\n日月人口一二\n", encoding="utf-8")
     pages.write_text("a.jpg\t十人口日月一二三十\n", encoding="utf-8")
     strips = dataclasses.replace(STRIPS, data=recipe.data, texts=(written,), without=(pages,))
     task = strips.task()
-    assert task._sentences == ("一二三十人口日月", "日月人口一二")
+    assert task._sentences == ["一二三十人口日月", "日月人口一二"]
     assert task.facts()["data"]["sentences_left_out"] == 1
     written_down = from_json(json.loads(json.dumps(to_json(strips))))
     assert (written_down.texts, written_down.without) == ((), ())

@@ -93,7 +93,12 @@ def measure(recipe: CharacterRecipe, rows: dict[str, dict[str, Any]], out: Path)
         result = zoo.describe(workdir)
         kept = ("model", "sizes", "recipe", "training", "data", "validation", "history")
         used = _folded(model) if changed.sizes.get("block") == "parallel" else model
-        row = {"name": name, **_cost(used), **{key: result[key] for key in kept}}
+        row = {
+            "name": name,
+            **_cost(used),
+            **{key: result[key] for key in kept},
+            "sources": recipes.sources_of(changed),
+        }
         fit.write_json(target / "result.json", row)
         shutil.rmtree(workdir)
 
@@ -112,6 +117,7 @@ def measure_before(recipe: CharacterRecipe, out: Path) -> None:
             **_cost(task.model),
             **task.model.built_by_zoo,
             "recipe": recipes.to_json(recipe),
+            "sources": recipes.sources_of(recipe),
             "training": {"pictures": 0, "epochs": 0, "seconds": 0},
             **task.facts(),
             "validation": task.evaluate(task.model),
@@ -131,9 +137,12 @@ def _folded(model: keras.Model) -> keras.Model:
 
 def _check_same(recipe: CharacterRecipe, file: Path) -> None:
     """A finished row stands for this recipe only."""
-    stored = json.loads(file.read_text(encoding="utf-8"))["recipe"]
-    if stored != json.loads(json.dumps(recipes.to_json(recipe))):
-        raise ValueError(f"{file}: was trained with other options. Remove it, or give another folder.")
+    stored = json.loads(file.read_text(encoding="utf-8"))
+    wanted = {"recipe": recipes.to_json(recipe), "sources": recipes.sources_of(recipe)}
+    if {name: stored.get(name) for name in wanted} != json.loads(json.dumps(wanted)):
+        raise ValueError(
+            f"{file}: was trained with other options or sources. Remove it, or give another folder."
+        )
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:

@@ -25,10 +25,12 @@ class EndOfEpoch(keras.callbacks.Callback):
         task: What is trained.
         workdir: Folder of the run.
         history: The epochs that are done; those that follow are appended.
+        run: What tells this run from others, for its checkpoint.
     """
 
-    def __init__(self, task: Task, workdir: Path, history: list[dict[str, Any]]) -> None:
+    def __init__(self, task: Task, workdir: Path, history: list[dict[str, Any]], run: dict[str, Any]) -> None:
         super().__init__()
+        self._run = run
         self.history = history
         self._task = task
         self._workdir = workdir
@@ -57,7 +59,9 @@ class EndOfEpoch(keras.callbacks.Callback):
                 checkpoint.save(self._workdir / BEST, self.model.variables, {"epoch": epoch})
         if first:
             checkpoint.save(
-                self._workdir / CHECKPOINT, adversary.state(self.model), {"history": self.history}
+                self._workdir / CHECKPOINT,
+                adversary.state(self.model),
+                {"history": self.history, "run": self._run},
             )
             self._show(epoch, figures, pictures)
             print(self._summary(), flush=True)

@@ -12,6 +12,7 @@ import tensorflow as tf
 import zoo
 from training import distillation, glyphs, metrics, optimizer, pictures, pipeline, signs, sources, strokes
 from training.recipe import CharacterRecipe
+from training.task import hands_before
 from zoo import charset, narrowing
 
 
@@ -49,6 +50,9 @@ class CharacterTask:
         made_up = glyphs.made_up_writers(written, recipe.stroke_writers, recipe.seed)
         self._origin = {
             "hands": [source.writer for source in self.train],
+            "hands_before": hands_before(
+                (recipe.start, recipe.teacher, recipe.head_from, recipe.narrow_from)
+            ),
             "sets": [Path(name).name for name in recipe.sets],
             "fonts": [source.writer for source in fonts],
             "generated_hands": len(generated),

@@ -22,9 +22,9 @@ def save(path: Path, variables: list[keras.Variable], progress: dict[str, Any]) 
     Raises:
         OSError: The disk is full, or the folder cannot be written.
     """
-    arrays = {f"v{index}": np.asarray(variable) for index, variable in enumerate(variables)}
+    arrays: dict[str, Any] = {f"v{index}": np.asarray(variable) for index, variable in enumerate(variables)}
     with replacing(path) as file:
-        np.savez(file, allow_pickle=False, progress=np.array(json.dumps(progress)), **arrays)
+        np.savez(file, progress=np.array(json.dumps(progress)), **arrays)
 
 
 def load(path: Path, variables: list[keras.Variable]) -> dict[str, Any] | None:

@@ -16,6 +16,9 @@ from training import recipe as recipes
 from training.recipe import CharacterRecipe, GenerationRecipe, Recipe
 from training.task import Task
 
+_MAY_CHANGE = ("epochs", "patience", "learning_rate", "clip_norm")
+"""What a run may go on with after it was stopped: for longer, or more carefully."""
+
 
 def fit(recipe: Recipe, workdir: Path, across: distribute.Across | None = None) -> keras.Model:
     """Trains a model, or goes on with the run that stands in `workdir`.
@@ -32,7 +35,7 @@ def fit(recipe: Recipe, workdir: Path, across: distribute.Across | None = None) 
         The trained model; of a generator, with what it was trained against.
 
     Raises:
-        ValueError: The data cannot be used, or a checkpoint does not fit.
+        ValueError: The data cannot be used, or `workdir` holds a run of another recipe or other data.
         RuntimeError: The loss became NaN or infinite; the checkpoint of the epoch before stays.
         OSError: The disk is full; the last checkpoint stays.
     """
@@ -47,7 +50,8 @@ def fit(recipe: Recipe, workdir: Path, across: distribute.Across | None = None) 
         task.compile(model)
         if keras.backend.backend() == "jax":
             model.jit_compile = True  # Otherwise JAX runs operation by operation.
-        history = _resume(model, workdir)
+        run = _told(task)
+        history = _resume(model, workdir, run)
     if task.skipped and first:
         (workdir / "skipped.txt").write_text("\n".join(task.skipped) + "\n", encoding="utf-8")
         print(f"{len(task.skipped)} files cannot be used; {workdir / 'skipped.txt'} names them", flush=True)
@@ -64,7 +68,7 @@ def fit(recipe: Recipe, workdir: Path, across: distribute.Across | None = None) 
                 *([keras.callbacks.TensorBoard(workdir / "logs", write_graph=False)] if first else []),
                 keras.callbacks.TerminateOnNaN(raise_error=True),
                 *([callbacks.FallingRates(recipe)] if isinstance(recipe, GenerationRecipe) else []),
-                callbacks.EndOfEpoch(task, workdir, history),
+                callbacks.EndOfEpoch(task, workdir, history, run),
             ],
         )
     if recipe.patience:
@@ -109,14 +113,39 @@ def task_of(
     if isinstance(recipe, CharacterRecipe):  # What holds for training only.
         changes |= {"hands": True, "add_characters": False}
         changes |= dict.fromkeys(("teacher", "head_from", "narrow_from"))
+    if isinstance(recipe, GenerationRecipe):  # The model tells what was held out from it.
+        changes["also_held_out"] = ""
     return dataclasses.replace(recipe, start=str(model), **changes).task()
 
 
-def _resume(model: keras.Model, workdir: Path) -> list[dict[str, Any]]:
-    """The history of the run so far, and its state in the model."""
-    distribute.check_shared(workdir / callbacks.CHECKPOINT)
-    progress = checkpoint.load(workdir / callbacks.CHECKPOINT, adversary.state(model))
-    return progress["history"] if progress else []
+def _told(task: Task) -> dict[str, Any]:
+    """What stays the same in a run however often it is resumed, as JSON holds it."""
+    recipe = {name: value for name, value in recipes.to_json(task.recipe).items() if name not in _MAY_CHANGE}
+    sources = recipes.sources_of(task.recipe)
+    del sources["data"]  # The folder may be called otherwise elsewhere; what it holds is told.
+    run = {"recipe": recipe, "sources": sources, "data": task.facts()["data"]}
+    return json.loads(json.dumps(run, default=str))
+
+
+def _resume(model: keras.Model, workdir: Path, run: dict[str, Any]) -> list[dict[str, Any]]:
+    """The history of the run so far, and its state in the model.
+
+    Raises:
+        ValueError: The checkpoint is of another run than `run`, what `_told` tells.
+    """
+    path = workdir / callbacks.CHECKPOINT
+    distribute.check_shared(path)
+    progress = checkpoint.load(path, adversary.state(model))
+    if progress is None:
+        return []
+    parts = ((run[part], progress.get("run", {}).get(part, {})) for part in run)
+    changed = sorted(name for now, then in parts for name in now if now[name] != then.get(name))
+    if changed:
+        raise ValueError(
+            f"{path}: the run that stands there has other options or data ({', '.join(changed)}). "
+            "Train in another folder, or delete it."
+        )
+    return progress["history"]
 
 
 def _finish(model: keras.Model, task: Task, history: list[dict[str, Any]], workdir: Path) -> None:

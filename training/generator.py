@@ -138,6 +138,8 @@ def sheet(name: str | Path, data: Path | None, glyph_font: Path, seed: int = 0) 
     """
     count = _COLUMNS * _ROWS
     model = zoo.load(name)
+    if not isinstance(model.input, dict):
+        raise ValueError(f"{name}: is no generator.")
     if "glyph" not in model.input:
         conditions = {"label": np.arange(count, dtype=np.int32) * dcgan.classes_of(model) // count}
         return pictures.contact_sheet(drawing.draw(model, conditions, count, seed), _COLUMNS)

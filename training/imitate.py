@@ -52,7 +52,6 @@ def write_hand(
     with checkpoint.replacing(path) as file:
         np.savez_compressed(
             file,
-            allow_pickle=False,
             images=drawing.shrunk(images[legible], sources.EM),
             labels=np.array([charset.CHARACTERS[label] for label in labels[legible]]),
         )

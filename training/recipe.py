@@ -316,27 +316,29 @@ def find(name: str) -> Recipe:
     return known[name]
 
 
+_PATHS = ("fonts", "unseen_fonts", "strokes", "sets", "generated", "glyph_font", "texts", "without", "pages")
+"""Fields that hold paths of this machine, besides `data`."""
+
+
 def to_json(recipe: Recipe) -> dict[str, Any]:
     """The recipe as JSON holds it, without the paths of this machine."""
     fields = dataclasses.asdict(recipe) | {"data": "data"}
-    paths = (
-        "fonts",
-        "unseen_fonts",
-        "strokes",
-        "sets",
-        "generated",
-        "glyph_font",
-        "texts",
-        "without",
-        "pages",
-    )
-    kept = {name: value for name, value in fields.items() if name not in paths}
+    kept = {name: value for name, value in fields.items() if name not in _PATHS}
     models = {
         name: Path(kept[name]).name
         for name in ("start", "head_from", "narrow_from", "teacher", "recogniser")
         if kept.get(name)
     }
     return {"kind": type(recipe).__name__, **kept, **models}
+
+
+def sources_of(recipe: Recipe) -> dict[str, list[str]]:
+    """The names of the files and folders that `to_json` leaves out, by field."""
+    fields = {name: getattr(recipe, name) for name in ("data", *_PATHS) if hasattr(recipe, name)}
+    return {
+        name: [Path(path).name for path in ((value,) if isinstance(value, str | Path) else value or ())]
+        for name, value in fields.items()
+    }
 
 
 def from_json(content: dict[str, Any]) -> Recipe:

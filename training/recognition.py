@@ -1,7 +1,7 @@
 """The task of reading lines."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Literal
 
 import keras
@@ -14,6 +14,7 @@ import zoo
 from training import glyphs, lines, optimizer, pictures, signs, sources, strips, texts
 from training.recipe import LineRecipe
 from training.sources import Glyphs
+from training.task import hands_before
 from zoo import charset, ctc, linenet
 from zoo.strips import HEIGHT
 
@@ -59,7 +60,8 @@ class LineTask:
                 "`alphabet` must be that of the model that the run starts from. "
                 f"Received: {len(self.alphabet)} characters for {classes} classes."
             )
-        self._sentences, self._left_out = self._read_texts() if recipe.widths else ((), 0)
+        sentences, self._left_out = self._read_texts() if recipe.widths else ((), 0)
+        self._sentences, self._held_out = texts.split(sentences)
         self._sampler = self._sample(self.train, recipe.batch_size, recipe.seed, recipe.growth)
         self._texts: list[tuple[str, str]] = []
 
@@ -91,7 +93,7 @@ class LineTask:
         """What draws batches of `count` lines."""
         recipe = self.recipe
         if recipe.widths:
-            return self._strips(writers, count, seed, recipe.widths)
+            return strips.StripSampler.of(self._sentences, writers, recipe.widths, count, seed)
         return lines.LineSampler.of(
             writers,
             self.alphabet,
@@ -103,11 +105,6 @@ class LineTask:
             growth=growth,
         )
 
-    def _strips(
-        self, writers: list[Glyphs], count: int, seed: int, widths: Sequence[int], **share: float
-    ) -> strips.StripSampler:
-        return strips.StripSampler.of(self._sentences, writers, widths, count, seed, **share)
-
     @functools.cached_property
     def validation(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Pictures and labels that no step of the run draws, by the name of their figure."""
@@ -115,8 +112,11 @@ class LineTask:
         count = recipe.validation_lines
         if recipe.widths:
             widths, writers = (max(recipe.widths),), self.unseen or self.train
+            sentences = self._held_out or self._sentences
             drawn: dict[str, Any] = {
-                f"error_rate_{name}": self._strips(writers, count, seed, widths, vertical=share)
+                f"error_rate_{name}": strips.StripSampler.of(
+                    sentences, writers, widths, count, seed, vertical=share
+                )
                 for name, share in (("horizontal", 0.0), ("vertical", 1.0))
             }
         else:
@@ -178,10 +178,12 @@ class LineTask:
             "alphabet": self.recipe.alphabet,
             "data": {
                 "hands": [source.writer for source in self.train if source.real],
+                "hands_before": hands_before((self.recipe.start, self.recipe.recogniser)),
                 "fonts": [source.writer for source in self.train if not source.real],
                 "unseen": [source.writer for source in self.unseen],
                 "sentences": len(self._sentences),
                 "sentences_left_out": self._left_out,
+                "sentences_held_out": len(self._held_out),
             },
             "mistakes": [
                 {"written": written, "read": read} for written, read in self._texts if written != read

@@ -1,12 +1,20 @@
 """What `fit` asks of a task: a model, batches, figures and pictures."""
 
+from collections.abc import Iterable
 from typing import Any, Literal, Protocol
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+import zoo
 from training.recipe import Recipe
+
+
+def hands_before(models: Iterable[str | None]) -> list[str]:
+    """The hands that models, and those that they went on from, were trained on: names of presets, or folders."""
+    data = [zoo.describe(model).get("data", {}) for model in models if model]
+    return sorted({hand for one in data for hand in (*one.get("hands", ()), *one.get("hands_before", ()))})
 
 
 class Task(Protocol):

@@ -11,6 +11,7 @@ from zoo import charset, kinds
 
 _INVENTED = 2000  # Sentences.
 _PASSAGE = 8  # Chinese characters that are no coincidence.
+_HOLD_OUT = 20
 
 
 def read_texts(files: Sequence[Path]) -> tuple[str, ...]:
@@ -52,6 +53,16 @@ def passages_of(files: Sequence[Path]) -> set[str]:
             raise ValueError(f"{file}: must hold {_PASSAGE} Chinese characters or more.")
         found |= of_file
     return found
+
+
+def split(lines: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Parts lines into those that train and those that measure, which share no passage.
+
+    Every twentieth line measures. Of the others, those that repeat a passage of it are left out.
+    """
+    held = list(lines[_HOLD_OUT - 1 :: _HOLD_OUT])
+    others = [line for index, line in enumerate(lines, 1) if index % _HOLD_OUT]
+    return apart(others, {passage for line in held for passage in _passages(line)}), held
 
 
 def apart(lines: Iterable[str], passages: Set[str]) -> list[str]:

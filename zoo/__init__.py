@@ -148,14 +148,19 @@ def describe(preset: str | Path) -> dict[str, Any]:
     for file in (folder / "model.json", folder / "result.json"):
         if file.is_file():
             try:
-                return json.loads(file.read_text(encoding="utf-8"))
+                description = json.loads(file.read_text(encoding="utf-8"))
             except ValueError as error:
                 raise ValueError(f"{file}: is no JSON ({error}).") from error
+            if not isinstance(description, dict):
+                raise ValueError(f"{file}: must hold an object that describes a model.")
+            return description
+    if not isinstance(preset, str):
+        raise ValueError(f"{folder}: holds no trained model: neither model.json nor result.json is there.")
     bundled = _bundled()
-    hint = did_you_mean(str(preset), bundled)
-    if str(preset) in MODELS:
+    hint = did_you_mean(preset, bundled)
+    if preset in MODELS:
         hint = f" `hanzoo train {preset}` trains one; the repository holds some that the package lacks."
-    raise ValueError(f"No trained model {str(preset)!r}.{hint} Bundled: {', '.join(bundled)}.")
+    raise ValueError(f"No trained model {preset!r}.{hint} Bundled: {', '.join(bundled)}.")
 
 
 def characters(preset: str | Path) -> tuple[str, ...]:
