@@ -58,11 +58,13 @@ def passages_of(files: Sequence[Path]) -> set[str]:
 def split(lines: Sequence[str]) -> tuple[list[str], list[str]]:
     """Parts lines into those that train and those that measure, which share no passage.
 
-    Every twentieth line measures. Of the others, those that repeat a passage of it are left out.
+    Every twentieth line measures. Of the others, those that repeat a passage of it are left out; where that leaves
+    nothing to train on, all lines train and none measures.
     """
     held = list(lines[_HOLD_OUT - 1 :: _HOLD_OUT])
     others = [line for index, line in enumerate(lines, 1) if index % _HOLD_OUT]
-    return apart(others, {passage for line in held for passage in _passages(line)}), held
+    kept = apart(others, {passage for line in held for passage in _passages(line)})
+    return (kept, held) if kept else (list(lines), [])
 
 
 def apart(lines: Iterable[str], passages: Set[str]) -> list[str]:
