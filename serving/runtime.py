@@ -193,9 +193,7 @@ def preset(model: str | os.PathLike[str]) -> Preset:
         raise
     except (FileNotFoundError, NotADirectoryError) as error:
         if not isinstance(model, str):
-            raise UnknownModelError(
-                f"{folder}: holds no preset. Names of bundled ones are strings."
-            ) from error
+            raise UnknownModelError(f"{folder}: holds no preset: there is no result.json.") from error
         near = difflib.get_close_matches(model, names(), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise UnknownModelError(f"No preset named {model!r}.{hint} `hanzoo list` lists all.") from error

@@ -64,7 +64,7 @@ def test_the_finders_are_the_baseline_and_the_networks(tmp_path: Path) -> None:
     assert list(found_by) == ["contours", finder.MODEL]
     page = np.full((700, 700, 3), 255, np.uint8)
     assert all(find(page).shape == (0, 4, 2) for find in found_by.values())
-    with pytest.raises(ValueError, match="No preset named"):
+    with pytest.raises(ValueError, match="holds no preset"):
         compare_finders.finders(tmp_path / "craft_s")
 
 
