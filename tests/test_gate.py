@@ -59,6 +59,7 @@ def test_writing_that_shows_the_characters_is_accepted(hands: list[Glyphs]) -> N
     assert "| 0 |" in gate.tables(report)
 
 
+@pytest.mark.slow
 def test_writing_under_wrong_names_is_not_accepted(hands: list[Glyphs]) -> None:
     shifted = dict(zip(_LABELS, [*_LABELS[1:], _LABELS[0]], strict=True))
     labels = np.array([shifted.get(label, label) for label in hands[0].labels.tolist()], np.int32)
