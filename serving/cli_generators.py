@@ -30,8 +30,8 @@ def write(
         debug: Show the traceback of an error.
     """
 
-    if out.suffix != ".png":
-        return wrong_option(f"--out must end in .png. Received: {out}")
+    if refused := _no_png(out):
+        return refused
 
     def run() -> None:
         from serving import writing
@@ -62,8 +62,8 @@ def sample(
     """
 
     target = out or Path(f"{Path(name).name}.png")
-    if target.suffix != ".png":
-        return wrong_option(f"--out must end in .png. Received: {out}")
+    if refused := _no_png(target):
+        return refused
 
     def run() -> None:
         from training import callbacks, generator
@@ -212,3 +212,8 @@ def _font() -> Path:
     if font is None:
         raise ValueError("No font with Chinese characters was found: give --glyph-font FILE.")
     return font
+
+
+def _no_png(out: Path) -> int:
+    """The exit status of a picture to write that is no PNG; 0 for one that is."""
+    return 0 if out.suffix == ".png" else wrong_option(f"--out must end in .png. Received: {out}")

@@ -23,11 +23,10 @@ import numpy as np
 from scipy import sparse
 
 from training import checkpoint
-from training.texts import apart, passages_of, read_texts
+from training.texts import HOLD_OUT, apart, passages_of, read_texts
 from zoo import charset, kinds
 from zoo.ctc import BLANK, Bigram
 
-_HOLD_OUT = 20  # Every twentieth line measures the others.
 _LINES_AT_ONCE = 100_000
 _RUN = 5  # Counts of any two characters of an alphabet.
 
@@ -70,7 +69,7 @@ def train(
             held = kept_back if held is None else held + kept_back
     if counts is None or held is None or not counts.nnz or not held.nnz:
         raise ValueError(
-            f"`texts` must hold at least {_HOLD_OUT} lines of characters of the charset. "
+            f"`texts` must hold at least {HOLD_OUT} lines of characters of the charset. "
             f"Received: {[str(text) for text in texts]}."
         )
     learned = counts
@@ -254,8 +253,8 @@ def _count_file(path: Path, barred: set[str]) -> Iterator[tuple[sparse.csr_matri
         try:
             while lines := list(itertools.islice(file, _LINES_AT_ONCE)):
                 lines = apart(lines, barred)
-                held = lines[_HOLD_OUT - 1 :: _HOLD_OUT]
-                del lines[_HOLD_OUT - 1 :: _HOLD_OUT]
+                held = lines[HOLD_OUT - 1 :: HOLD_OUT]
+                del lines[HOLD_OUT - 1 :: HOLD_OUT]
                 yield count(lines), count(held)
         except (UnicodeDecodeError, lzma.LZMAError, EOFError) as error:
             raise ValueError(f"{path}: this is no UTF-8 text, plain or .xz: {error}") from error

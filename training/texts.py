@@ -11,7 +11,7 @@ from zoo import charset, kinds
 
 _INVENTED = 2000  # Sentences.
 _PASSAGE = 8  # Chinese characters that are no coincidence.
-_HOLD_OUT = 20
+HOLD_OUT = 20  # Every twentieth line measures what learns from the others.
 
 
 def read_texts(files: Sequence[Path]) -> tuple[str, ...]:
@@ -61,8 +61,8 @@ def split(lines: Sequence[str]) -> tuple[list[str], list[str]]:
     Every twentieth line measures. Of the others, those that repeat a passage of it are left out; where that leaves
     nothing to train on, all lines train and none measures.
     """
-    held = list(lines[_HOLD_OUT - 1 :: _HOLD_OUT])
-    others = [line for index, line in enumerate(lines, 1) if index % _HOLD_OUT]
+    held = list(lines[HOLD_OUT - 1 :: HOLD_OUT])
+    others = [line for index, line in enumerate(lines, 1) if index % HOLD_OUT]
     kept = apart(others, {passage for line in held for passage in _passages(line)})
     return (kept, held) if kept else (list(lines), [])
 
