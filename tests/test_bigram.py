@@ -176,6 +176,20 @@ def test_digits_and_letters_stand_together(tmp_path: Path) -> None:
     )
 
 
+def test_marks_that_may_stand_in_the_same_place_share_their_counts(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("天月。人（日）月。天人，日月，人。\n" * 400, encoding="utf-8")
+    bigram.train([tmp_path / "text.txt"], tmp_path / "out.npz")
+    made = Bigram.load(tmp_path / "out.npz")
+    moon, person, stop, comma, exclaims, opens, percent = charset.encode("月人。，！「%")
+    stops, commas, exclamations, percents = made.log_probability(moon, [stop, comma, exclaims, percent])
+    assert (
+        stops > commas > exclamations > percents + 1
+    )  # Nobody exclaims in this text, nor counts hundredths.
+    assert made.log_probability(person, [opens])[0] > made.log_probability(person, [percent])[0] + 1
+    after = [made.log_probability(mark, [person])[0] for mark in (stop, exclaims, percent)]
+    assert after[0] > after[1] > after[2] + 1
+
+
 def test_lines_that_measure_a_reader_teach_nothing(tmp_path: Path) -> None:
     secret = "天地玄黃，宇宙洪荒"
     (tmp_path / "text.txt").write_text(TEXT * 200 + f"{secret}。\n" * 50, encoding="utf-8")

@@ -113,6 +113,15 @@ def test_the_bundled_bigram_knows_the_charset_and_what_people_write() -> None:
         assert scores[0] > scores[1] + 1
 
 
+@pytest.mark.parametrize("mark", ["！", "？", "：", "；"])
+def test_the_bundled_bigram_leaves_marks_to_the_pen(mark: str) -> None:
+    """Laws and poems, in which it is counted, hardly ask or exclaim."""
+    seen, comma = charset.encode(f"{mark}，")
+    text = [((label, 0.99),) for label in charset.encode("天氣真好")]
+    *_, last = context.reread([*text, ((seen, 0.9), (comma, 0.05))], context.load())
+    assert last[0][0] == seen
+
+
 def _likelihood(bigram: ctc.Bigram, ids: list[int]) -> float:
     pairs = itertools.pairwise([ctc.BLANK, *ids])
     return sum(float(bigram.log_probability(last, [label])[0]) for last, label in pairs)

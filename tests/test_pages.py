@@ -49,6 +49,7 @@ def scribbles(characters: str, samples: int = 2) -> Glyphs:
 
 
 WRITER = scribbles(ORDINARY + "，。「」()AbgT0123456789")
+WRITER_OF_FEW = scribbles(ORDINARY)
 
 
 def composed(
@@ -300,6 +301,26 @@ def test_brackets_stand_in_rows_and_lie_in_columns() -> None:
             assert (np.ptp(sign.outline[:, 1]) > np.ptp(sign.outline[:, 0])) == tall
 
 
+def test_signs_that_turn_in_a_column_are_taken_both_ways() -> None:
+    standing = np.full((96, 96), 255, np.uint8)
+    standing[10:80, 60:64] = 0
+    images = np.stack([standing, standing, standing.T, standing])
+    writer = Glyphs("signs", images, np.array(charset.encode("人「…—"), np.int32), real=True)
+    taken = writing.both_ways(writer)
+    assert taken.labels.tolist() == charset.encode("人「…—「…")
+    assert taken.real
+    np.testing.assert_array_equal(taken.images[:4], images)
+    for image, tall in zip(taken.images[4:], (False, True), strict=True):
+        rows, columns = np.nonzero(image == 0)
+        assert (np.ptp(rows) > np.ptp(columns)) == tall
+    again = writing.both_ways(dataclasses.replace(writer, images=taken.images[4:], labels=taken.labels[4:]))
+    np.testing.assert_array_equal(again.images[2:], images[1:3])  # What is turned back is as it was.
+
+
+def test_a_writer_of_nothing_that_turns_stays_as_he_is() -> None:
+    assert writing.both_ways(WRITER_OF_FEW) is WRITER_OF_FEW
+
+
 def test_stops_stand_low_in_rows_and_high_in_columns() -> None:
     image = np.full((96, 96), 255, np.uint8)
     image[75:85, 10:20] = 0
@@ -392,6 +413,25 @@ def test_pictures_show_ink_under_their_characters(sampler: snapshots.PageSampler
     assert len(darker) > 200
     # Ink may be faint, and neighbours touch: nearly all are darker than what is around them.
     assert np.mean(np.array(darker) > 8) > 0.95
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_other_marks_leave_the_words_as_they_are(seed: int) -> None:
+    text = "人口、日月；十三。"
+    marked = pages._with_other_marks(text, np.random.default_rng(seed))
+    assert [sign for sign in marked if sign in ORDINARY] == list("人口日月十三")
+    (pair,) = [pair for pair in pages._QUOTES if pair[0] in marked]
+    assert marked.count(pair[0]) == marked.count(pair[1]) == 1
+    assert 1 < marked.index(pair[1]) - marked.index(pair[0]) <= pages._QUOTED + 1 or marked.endswith(pair)
+    assert sum(sign in pages._STOPS for sign in marked) == 3
+
+
+def test_paragraphs_ask_exclaim_and_quote_though_their_text_does_not() -> None:
+    hand, rng = writing.Hand(scribbles(ORDINARY, samples=1)), np.random.default_rng(0)
+    written = [pages.paragraph(["一二三十，人口日月。"], hand, rng) for _ in range(200)]
+    for sign in "？！…「《":
+        assert 2 <= sum(sign in text for text in written) < 60
+    assert sum("人口日月。" in text for text in written) > 120
 
 
 def test_a_line_that_is_cut_keeps_the_characters_that_are_seen() -> None:

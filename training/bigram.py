@@ -5,7 +5,9 @@ characters a character follows shares out what was given up. Pairs that tell lit
 left out, and their share falls to it too.
 
 Running text tells which characters follow each other in the matters that it is about; a list of words with their
-frequencies, such as `tsi.src` of libchewing, tells it for the language at large, within words only.
+frequencies, such as `tsi.src` of libchewing, tells it for the language at large, within words only. What marks stand
+there is a matter of the kind of text: laws and poems hardly ask or exclaim. So the marks that may stand in the same
+place share a part of their counts.
 
 References:
     Kneser and Ney 1995, https://doi.org/10.1109/ICASSP.1995.479394
@@ -29,6 +31,8 @@ from zoo.ctc import BLANK, Bigram
 
 _LINES_AT_ONCE = 100_000
 _RUN = 5  # Counts of any two characters of an alphabet.
+_MARKS = (",。、;:?!", "「《〈(", "」》〉)")  # Those of a group may stand in the same place.
+_SHARED = 0.2
 
 
 def train(
@@ -76,7 +80,7 @@ def train(
     if words is not None:
         listed = count_words(words)
         learned = learned + (listed * (counts.sum() / listed.sum())).ceil().astype(np.int64)
-    content = build(learned, limit, _runs())
+    content = build(_share_marks(learned), limit, _runs())
     with checkpoint.replacing(out) as file:
         file.write(content)
     bigram = Bigram.load(out)
@@ -141,6 +145,19 @@ def count_words(path: Path) -> sparse.csr_matrix:
     if not seen:
         raise ValueError(f"{path}: must hold words of two characters of the charset or more.")
     return sparse.csr_matrix((np.array(seen, np.int64), (first, second)), shape=(size, size))
+
+
+def _share_marks(counts: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Counts in which each mark has a part of what stands before and after the others of its group."""
+    size = counts.shape[0]
+    mixing = sparse.identity(size, format="lil")
+    for group in _MARKS:
+        marks = charset.encode(group)
+        mixing[np.ix_(marks, marks)] = (1 - _SHARED) * np.eye(len(marks)) + _SHARED / len(marks)
+    mixing = mixing.tocsr()
+    shared = sparse.csr_matrix(mixing @ counts @ mixing).rint().astype(np.int64)
+    shared.eliminate_zeros()
+    return shared
 
 
 def _runs() -> sparse.csr_matrix:

@@ -10,7 +10,18 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
-from training import distillation, glyphs, metrics, optimizer, pictures, pipeline, signs, sources, strokes
+from training import (
+    distillation,
+    glyphs,
+    metrics,
+    optimizer,
+    pictures,
+    pipeline,
+    signs,
+    sources,
+    strokes,
+    writing,
+)
 from training.recipe import CharacterRecipe
 from training.task import hands_before
 from zoo import charset, narrowing
@@ -61,6 +72,7 @@ class CharacterTask:
             "stroke_writers": len(made_up),
         }
         self.train += fonts + made_up + [dataclasses.replace(hand, real=False) for hand in generated]
+        self.train = [writing.both_ways(source) for source in self.train]
         if not self.train:
             raise ValueError(
                 "There is nothing to train on: give fonts, strokes, generated hands or public sets besides `hands=False`."

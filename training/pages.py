@@ -43,6 +43,10 @@ _FACTS = (
     *("&@@@@", "@@@@@@@", "&&&", "&@@ @@@@", "@@@@@.@@@", "@@@@@@@@@@", "&&-#", "&@@@'@", "@@@_@@"),
 )
 """Dates, numbers and words: # is a digit, & a large letter, @ a small one."""
+_REMARKED = 0.3  # Share of the sentences with other marks; laws and poems hardly know ？ ！ and 「」.
+_STOPS = "，。、；：？！…—"
+_QUOTES = ("「」", "『』", "（）", "《》", "〈〉", "“”")
+_QUOTED = 10  # Most characters between quotes.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -416,7 +420,18 @@ def _sentence(texts: Sequence[str], hand: Hand, rng: np.random.Generator) -> str
     if kind > 1 - _MIXED:
         place = int(rng.integers(len(text) + 1))
         text = text[:place] + _fact(rng) + text[place:]
-    return text
+    return _with_other_marks(text, rng) if rng.random() < _REMARKED else text
+
+
+def _with_other_marks(text: str, rng: np.random.Generator) -> str:
+    """Half of the stops replaced by any others, and something put between quotes."""
+    stops = re.sub(
+        f"[{_STOPS}]", lambda found: rng.choice(list(_STOPS)) if rng.random() < 0.5 else found[0], text
+    )
+    start = int(rng.integers(len(stops) + 1))
+    stop = start + int(rng.integers(1, _QUOTED + 1))
+    opening, closing = rng.choice(_QUOTES)
+    return stops[:start] + opening + stops[start:stop] + closing + stops[stop:]
 
 
 def _fact(rng: np.random.Generator) -> str:

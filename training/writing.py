@@ -162,6 +162,29 @@ class Hand:
         return self._order[self._starts[label] : self._starts[label + 1]]
 
 
+def both_ways(glyphs: Glyphs) -> Glyphs:
+    """Glyphs, and once more those of signs that turn in a column: in the other of their two forms.
+
+    A dash is not among them. One that stands is no other than 1, l or |.
+    """
+    known = {label: charset.CHARACTERS[label] for label in charset.encode("".join(_TURNED - {"—"}))}
+    images, labels = [], []
+    for image, label in zip(glyphs.images, glyphs.labels.tolist(), strict=True):
+        if label in known:
+            ink = 255 - image
+            forms = (_upright(ink, known[label], direction) for direction in ("horizontal", "vertical"))
+            other = [form for form in forms if form is not ink]
+            images += [255 - form for form in other]
+            labels += [label] * len(other)
+    if not images:
+        return glyphs
+    return dataclasses.replace(
+        glyphs,
+        images=np.concatenate([glyphs.images, np.stack(images)]),
+        labels=np.concatenate([glyphs.labels, np.array(labels, glyphs.labels.dtype)]),
+    )
+
+
 def wrap(
     signs: Sequence[Sign], length: float, indent: float, manner: Manner
 ) -> Iterator[tuple[list[Sign], np.ndarray]]:
