@@ -31,7 +31,7 @@ import numpy as np
 os.environ["KERAS_BACKEND"] = "jax"  # Before Keras is loaded.
 
 import zoo
-from training import glyphs, pipeline, recipe, signs, sources, strips, texts
+from training import glyphs, pipeline, recipe, signs, sources, strips, texts, writing
 from training.recipe import CharacterRecipe
 from training.sources import Glyphs
 from zoo import charset
@@ -78,6 +78,7 @@ def read(options: argparse.Namespace) -> tuple[list[Glyphs], list[Glyphs], list[
 
 def cells(groups: Sequence[Sequence[Glyphs]], batch_size: int) -> pipeline.CellSampler:
     """Draws characters, of each class as many from each group as `_MIX` says."""
+    groups = [[writing.both_ways(source) for source in group] for group in groups]
     every = [source for group in groups for source in group]
     sampler = pipeline.CellSampler.of(every, batch_size, 1.0, 0.04, seed=0)
     parts = []
@@ -97,7 +98,8 @@ def cells(groups: Sequence[Sequence[Glyphs]], batch_size: int) -> pipeline.CellS
 def strips_of(groups: Sequence[Sequence[Glyphs]], data: Path, batch_size: int) -> strips.StripSampler:
     """Draws lines of text, from each group as many as `_MIX` says."""
     every = [source for group in groups for source in group]
-    sentences = texts.read_texts(texts.of_folder(data)) or texts.invented(every, seed=0)
+    read = texts.read_texts(texts.of_folder(data)) or texts.invented(every, seed=0)
+    sentences, _ = texts.split(read)  # The others measure.
     sampler = strips.StripSampler.of(sentences, every, recipe.find("line_s").widths, batch_size, seed=0)
     ends = np.cumsum([len(group) for group in groups])[:-1]
     parts = np.split(sampler.shares, ends)

@@ -98,8 +98,8 @@ def table(result: dict[str, Any]) -> str:
     whose = (
         f"of writers that the model never saw ({unseen})" if unseen else "of the writers that it trained on"
     )
-    held_out = result["data"].get("sentences_held_out")  # Older runs held none out.
-    text = "of sentences that it did not train on" if held_out else "of sentences that it trained on too"
+    unread = result["data"].get("held_out_all_along")  # Older runs held no sentences out.
+    text = "of sentences that it did not train on" if unread else "of sentences that it trained on too"
     rows = [
         [name.removeprefix("error_rate").strip("_") or "both", f"{value:.4f}", f"{figures['int8'][name]:.4f}"]
         for name, value in figures["float32"].items()

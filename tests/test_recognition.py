@@ -58,7 +58,7 @@ def test_a_run_leaves_error_rates_for_known_and_unseen_writers(recipe: LineRecip
     assert result["alphabet"] == "一二三十"
     whose = {"hands": ["a", "b"], "fonts": [], "unseen": ["boxes", "c"]}
     sentences = {"sentences": 0, "sentences_left_out": 0, "sentences_held_out": 0}
-    assert result["data"] == {**whose, **sentences, "hands_before": []}
+    assert result["data"] == {**whose, **sentences, "held_out_all_along": False, "hands_before": []}
     assert (tmp_path / "pictures" / "training.png").exists()
 
 
@@ -176,11 +176,25 @@ def test_the_recipe_of_the_bundled_reader_fits_the_bundled_recogniser() -> None:
     linenet.from_recogniser(model, zoo.load(recipe.recogniser))
 
 
+def test_what_a_forerunner_read_is_not_called_new(recipe: LineRecipe, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("一二三十\n" * 19 + "人口日月\n" + "一二三十\n" * 5, encoding="utf-8")
+    strips = dataclasses.replace(STRIPS, data=recipe.data, texts=(text,))
+    folder = tmp_path / "before"
+    zoo.save(strips.task().model, folder)
+    described = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    for told in ({}, {"data": {"held_out_all_along": True}}):
+        (folder / "result.json").write_text(json.dumps({**described, **told}), encoding="utf-8")
+        task = dataclasses.replace(strips, start=str(folder)).task()
+        assert task.facts()["data"]["held_out_all_along"] == bool(told)
+
+
 def test_sentences_that_measure_do_not_train(recipe: LineRecipe, tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("一二三十\n" * 19 + "人口日月\n" + "一二三十\n" * 5, encoding="utf-8")
     task = dataclasses.replace(STRIPS, data=recipe.data, texts=(text,)).task()
     assert task.facts()["data"]["sentences_held_out"] == 1
+    assert task.facts()["data"]["held_out_all_along"]
     assert "人口日月" not in task._sampler.texts
     drawn, _ = task.validation["error_rate_horizontal"]
     assert len(drawn) == STRIPS.validation_lines

@@ -32,7 +32,7 @@ from zoo.ctc import BLANK, Bigram
 _LINES_AT_ONCE = 100_000
 _RUN = 5  # Counts of any two characters of an alphabet.
 _MARKS = (",。、;:?!", "「《〈(", "」》〉)")  # Those of a group may stand in the same place.
-_SHARED = 0.2
+_SHARED = 0.2  # Share of the counts of such a mark that goes to all of its group, each an equal part.
 
 
 def train(

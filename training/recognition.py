@@ -173,6 +173,11 @@ class LineTask:
             shown["mistakes"] = pictures.contact_sheet(mistakes, columns=2)
         return shown
 
+    def _started_without(self) -> bool:
+        """Whether the model that the run starts from never read the sentences that are held out."""
+        start = self.recipe.start
+        return start is None or bool(zoo.describe(start).get("data", {}).get("held_out_all_along"))
+
     def facts(self) -> dict[str, Any]:
         return {
             "alphabet": self.recipe.alphabet,
@@ -184,6 +189,7 @@ class LineTask:
                 "sentences": len(self._sentences),
                 "sentences_left_out": self._left_out,
                 "sentences_held_out": len(self._held_out),
+                "held_out_all_along": bool(self._held_out) and self._started_without(),
             },
             "mistakes": [
                 {"written": written, "read": read} for written, read in self._texts if written != read
