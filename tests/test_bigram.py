@@ -182,9 +182,8 @@ def test_marks_that_may_stand_in_the_same_place_share_their_counts(tmp_path: Pat
     made = Bigram.load(tmp_path / "out.npz")
     moon, person, stop, comma, exclaims, opens, percent = charset.encode("月人。，！「%")
     stops, commas, exclamations, percents = made.log_probability(moon, [stop, comma, exclaims, percent])
-    assert (
-        stops > commas > exclamations > percents + 1
-    )  # Nobody exclaims in this text, nor counts hundredths.
+    # Nobody exclaims in this text, nor counts hundredths.
+    assert stops > commas > exclamations > percents + 1
     assert made.log_probability(person, [opens])[0] > made.log_probability(person, [percent])[0] + 1
     after = [made.log_probability(mark, [person])[0] for mark in (stop, exclaims, percent)]
     assert after[0] > after[1] > after[2] + 1

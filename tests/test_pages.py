@@ -49,7 +49,6 @@ def scribbles(characters: str, samples: int = 2) -> Glyphs:
 
 
 WRITER = scribbles(ORDINARY + "，。「」()AbgT0123456789")
-WRITER_OF_FEW = scribbles(ORDINARY)
 
 
 def composed(
@@ -318,7 +317,8 @@ def test_signs_that_turn_in_a_column_are_taken_both_ways() -> None:
 
 
 def test_a_writer_of_nothing_that_turns_stays_as_he_is() -> None:
-    assert writing.both_ways(WRITER_OF_FEW) is WRITER_OF_FEW
+    writer = scribbles(ORDINARY)
+    assert writing.both_ways(writer) is writer
 
 
 def test_stops_stand_low_in_rows_and_high_in_columns() -> None:

@@ -176,9 +176,15 @@ def test_the_recipe_of_the_bundled_reader_fits_the_bundled_recogniser() -> None:
     linenet.from_recogniser(model, zoo.load(recipe.recogniser))
 
 
-def test_what_a_forerunner_read_is_not_called_new(recipe: LineRecipe, tmp_path: Path) -> None:
-    text = tmp_path / "text.txt"
-    text.write_text("一二三十\n" * 19 + "人口日月\n" + "一二三十\n" * 5, encoding="utf-8")
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    """Sentences of which the twentieth is held out."""
+    path = tmp_path / "text.txt"
+    path.write_text("一二三十\n" * 19 + "人口日月\n" + "一二三十\n" * 5, encoding="utf-8")
+    return path
+
+
+def test_what_a_forerunner_read_is_not_called_new(recipe: LineRecipe, text: Path, tmp_path: Path) -> None:
     strips = dataclasses.replace(STRIPS, data=recipe.data, texts=(text,))
     folder = tmp_path / "before"
     zoo.save(strips.task().model, folder)
@@ -190,9 +196,7 @@ def test_what_a_forerunner_read_is_not_called_new(recipe: LineRecipe, tmp_path: 
         assert task.facts()["data"]["held_out_all_along"] == bool(told)
 
 
-def test_sentences_that_measure_do_not_train(recipe: LineRecipe, tmp_path: Path) -> None:
-    text = tmp_path / "text.txt"
-    text.write_text("一二三十\n" * 19 + "人口日月\n" + "一二三十\n" * 5, encoding="utf-8")
+def test_sentences_that_measure_do_not_train(recipe: LineRecipe, text: Path) -> None:
     task = dataclasses.replace(STRIPS, data=recipe.data, texts=(text,)).task()
     assert task.facts()["data"]["sentences_held_out"] == 1
     assert task.facts()["data"]["held_out_all_along"]

@@ -425,13 +425,13 @@ def _sentence(texts: Sequence[str], hand: Hand, rng: np.random.Generator) -> str
 
 def _with_other_marks(text: str, rng: np.random.Generator) -> str:
     """Half of the stops replaced by any others, and something put between quotes."""
-    stops = re.sub(
+    text = re.sub(
         f"[{_STOPS}]", lambda found: rng.choice(list(_STOPS)) if rng.random() < 0.5 else found[0], text
     )
-    start = int(rng.integers(len(stops) + 1))
-    stop = start + int(rng.integers(1, _QUOTED + 1))
+    start = int(rng.integers(len(text) + 1))
+    end = start + int(rng.integers(1, _QUOTED + 1))
     opening, closing = rng.choice(_QUOTES)
-    return stops[:start] + opening + stops[start:stop] + closing + stops[stop:]
+    return text[:start] + opening + text[start:end] + closing + text[end:]
 
 
 def _fact(rng: np.random.Generator) -> str:
