@@ -94,7 +94,7 @@ def test_the_bundled_reader_reads_most_of_them() -> None:
     row = signs.way(0)
     neat = glyphs.Style(
         stray=0.3, rise=0.0, lean=0.0, slant=0.0, aspect=1.0, proportion=np.zeros(2), bow=0.0, reach=1.0,
-        roundness=0.3, running=0.0, span=0.35, flourish=0.0, hooks=1.0, width=0.03, pressure=0.1, taper=0.0,
+        roundness=0.3, running=0.0, span=0.35, flourish=0.0, hooks=1.0, shortened=0.0, width=0.03, pressure=0.1, taper=0.0,
     )  # fmt: skip
     hand = glyphs.StrokeHand(row, 0, neat)
     labels = np.array(charset.encode("".join(row)))

@@ -14,8 +14,8 @@ import numpy as np
 import tqdm
 from scipy import ndimage
 
-from training import sources
-from training.strokes import Strokes
+from training import allographs, sources
+from training.strokes import Part, Strokes
 from zoo import charset, kinds
 
 
@@ -54,6 +54,7 @@ class Style:
         span: How far apart strokes may be and still be joined, in shares of the em square.
         flourish: How much the last stroke of a character is lengthened, in shares of its length.
         hooks: Probability that a hook is written.
+        shortened: Share of the parts of characters, such as 氵, of which the writer has a shorter form.
         width: Width of the pen in shares of the em square.
         pressure: How much the width varies along a stroke, in shares of it.
         taper: How much the end of a stroke thins, in shares of the width.
@@ -72,6 +73,7 @@ class Style:
     span: float
     flourish: float
     hooks: float
+    shortened: float
     width: float
     pressure: float
     taper: float
@@ -94,6 +96,7 @@ class Style:
             span=float(rng.uniform(*haste.span)),
             flourish=float(rng.uniform(*haste.flourish)),
             hooks=float(rng.uniform(0.2, 1)),
+            shortened=float(rng.uniform(*haste.shortened)),
             width=float(np.exp(rng.uniform(np.log(0.013), np.log(0.052)))),
             pressure=float(rng.uniform(0, 0.35)),
             taper=float(rng.uniform(0, 0.7)),
@@ -110,12 +113,14 @@ class _Haste:
     running: tuple[float, float]
     span: tuple[float, float] = (0.35, 0.35)
     flourish: tuple[float, float] = (0.0, 0.0)
+    shortened: tuple[float, float] = (0.0, 0.0)
 
 
 _HASTES = (
     _Haste((0.4, 1.1), (0.0, 0.0), (0.0, 0.8), (0.0, 0.1)),  # Neat
-    _Haste((0.8, 2.0), (0.0, 0.1), (0.4, 1.4), (0.1, 0.6)),  # Hasty
-    _Haste((0.9, 2.0), (0.0, 0.25), (1.0, 4.0), (0.6, 1.6), (0.35, 0.65), (0.0, 0.6)),  # Running script
+    _Haste((0.8, 2.0), (0.0, 0.1), (0.4, 1.4), (0.1, 0.6), shortened=(0.0, 0.4)),  # Hasty
+    # Running script
+    _Haste((0.9, 2.0), (0.0, 0.25), (1.0, 4.0), (0.6, 1.6), (0.35, 0.65), (0.0, 0.6), (0.2, 0.9)),
 )
 
 
@@ -127,19 +132,28 @@ class StrokeHand:
 
     Args:
         strokes: `training.strokes.Strokes.characters` of one or several sources, the first one first.
+        parts: Of these characters, as `training.strokes.Strokes.parts`; those that it lacks are written in full.
         seed: Of the style and of every character: the same seed and calls give the same pictures.
         style: Of the writer; None draws one.
     """
 
     def __init__(
-        self, strokes: Mapping[str, np.ndarray], seed: int | list[int], style: Style | None = None
+        self,
+        strokes: Mapping[str, np.ndarray],
+        seed: int | list[int],
+        style: Style | None = None,
+        parts: Mapping[str, Sequence[Part]] | None = None,
     ) -> None:
         self._strokes = strokes
+        self._parts = parts or {}
         self._rng = np.random.default_rng(seed)
         self.style = style or Style.draw(self._rng)
+        self._forms = allographs.choose(self.style.shortened, self._rng)
 
     def __call__(self, character: str) -> np.ndarray:
-        lines = _perturb(self._strokes[character], self.style, self._rng)
+        lines = _without_hooks(self._strokes[character], self.style, self._rng)
+        lines = allographs.shorten(lines, self._parts.get(character, ()), self._forms, self._rng)
+        lines = _perturb(lines, self.style, self._rng)
         # Nobody draws the dots of … as one line.
         apart = kinds.kind(character) == "punctuation"
         style = dataclasses.replace(self.style, running=0.0) if apart else self.style
@@ -151,9 +165,6 @@ def _perturb(lines: np.ndarray, style: Style, rng: np.random.Generator) -> np.nd
     """Each stroke moved, turned, scaled and bent on its own: (strokes, points, 2) to the same."""
     count, points = lines.shape[:2]
     stray = style.stray
-    lines = lines.copy()
-    for index in np.flatnonzero(_hooks(lines) & (rng.random(count) > style.hooks)):
-        lines[index] = _without_hook(lines[index])
     middle = (lines[:, :1] + lines[:, -1:]) / 2
     span = lines[:, -1] - lines[:, 0]
     length = np.hypot(*span.T)[:, None]
@@ -174,6 +185,14 @@ def _perturb(lines: np.ndarray, style: Style, rng: np.random.Generator) -> np.nd
     normal = np.stack([-span[:, 1], span[:, 0]], axis=-1) / np.maximum(length, 1e-6)
     moved += (bend * length)[..., None] * normal[:, None]
     return np.asarray(moved + middle + (alone + part)[:, None])
+
+
+def _without_hooks(lines: np.ndarray, style: Style, rng: np.random.Generator) -> np.ndarray:
+    """The strokes, (n, points, 2), without the hooks that the writer leaves out."""
+    lines = lines.copy()
+    for index in np.flatnonzero(_hooks(lines) & (rng.random(len(lines)) > style.hooks)):
+        lines[index] = _without_hook(lines[index])
+    return lines
 
 
 def _hooks(lines: np.ndarray) -> np.ndarray:
@@ -275,7 +294,7 @@ def made_up_writers(strokes: Sequence[Strokes], writers: int, seed: int) -> list
 def _made_up_writer(strokes: Sequence[Strokes], writer: int, seed: int) -> sources.Glyphs:
     order = [strokes[(writer + turn) % len(strokes)].characters for turn in range(len(strokes))]
     characters = collections.ChainMap(*(dict(source) for source in order))
-    hand = StrokeHand(characters, [seed, writer])
+    hand = StrokeHand(characters, [seed, writer], parts=parts_of(strokes, characters))
     labels = [
         label
         for label, character in enumerate(charset.CHARACTERS)
@@ -284,6 +303,23 @@ def _made_up_writer(strokes: Sequence[Strokes], writer: int, seed: int) -> sourc
     ]
     images = np.stack([hand(charset.CHARACTERS[label]) for label in labels])
     return sources.Glyphs(f"made-up writer {writer}", images, np.array(labels, np.int32), real=False)
+
+
+def parts_of(strokes: Sequence[Strokes], characters: Mapping[str, np.ndarray]) -> dict[str, Sequence[Part]]:
+    """The parts of characters whose strokes come from some source.
+
+    Sources write nearly all characters in the same order: where they have as many strokes, the parts are the same.
+
+    Args:
+        strokes: Sources, some of which tell parts.
+        characters: Strokes by character.
+    """
+    return {
+        character: parts
+        for source in strokes
+        for character, parts in source.parts.items()
+        if len(source.characters[character]) == len(characters.get(character, ()))
+    }
 
 
 _FINE = 2

@@ -5,6 +5,7 @@ hundredths of the em square, x to the right and y down, and after `~` a smooth c
 way to write each sign, and draws stops and corner brackets larger or smaller, wider or narrower than others do.
 """
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from pathlib import Path
@@ -174,7 +175,11 @@ _WAYS = 16
 def read_all(folders: Sequence[Path]) -> list[Strokes]:
     """The strokes of folders, see `strokes.read_strokes`, each with several writers' signs in place of its own."""
     read = [source for folder in folders for source in strokes.read_strokes(folder)]
-    return [Strokes(one.name, {**one.characters, **way(number)}) for number in range(_WAYS) for one in read]
+    return [
+        dataclasses.replace(one, characters={**one.characters, **way(number)})
+        for number in range(_WAYS)
+        for one in read
+    ]
 
 
 def way(number: int) -> dict[str, np.ndarray]:

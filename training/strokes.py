@@ -7,8 +7,9 @@ KanjiVG (https://kanjivg.tagaini.net, CC BY-SA 3.0) comes as one SVG file a char
 import dataclasses
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
@@ -23,6 +24,22 @@ POINTS = 20
 """Points of a stroke, evenly spaced along it."""
 
 
+class Part(NamedTuple):
+    """A part of a character.
+
+    Attributes:
+        name: The part, as a character.
+        place: Where it stands, as KanjiVG calls it: "left", "right", "top", "bottom" ..., or nothing.
+        start: Its first stroke.
+        stop: Behind its last stroke.
+    """
+
+    name: str
+    place: str
+    start: int
+    stop: int
+
+
 @dataclasses.dataclass(frozen=True)
 class Strokes:
     """Characters as strokes.
@@ -31,10 +48,12 @@ class Strokes:
         name: Of the folder that they come from, and of their form.
         characters: For each character its strokes in the order of writing, float32
             (strokes, POINTS, 2), x to the right and y down, the em square from -0.5 to 0.5.
+        parts: For each character its parts, the outer ones before those inside them, where the source tells them.
     """
 
     name: str
     characters: Mapping[str, np.ndarray]
+    parts: Mapping[str, Sequence[Part]] = dataclasses.field(default_factory=dict)
 
 
 def read_strokes(folder: Path) -> list[Strokes]:
@@ -48,9 +67,10 @@ def read_strokes(folder: Path) -> list[Strokes]:
         ValueError: The folder holds no character of the charset, or a file is damaged.
     """
     found: dict[str, dict[str, np.ndarray]] = {}
+    parts: dict[str, dict[str, list[Part]]] = {}
     for file, character, form in _files(folder):
         try:
-            lines = _read_svg(file) if file.suffix == ".svg" else _read_json(file)
+            lines, inside = _read_svg(file) if file.suffix == ".svg" else (_read_json(file), [])
             strokes = [resample(line) for line in lines]
         except (AttributeError, IndexError, KeyError, TypeError, ValueError, ElementTree.ParseError) as error:
             raise ValueError(
@@ -58,14 +78,17 @@ def read_strokes(folder: Path) -> list[Strokes]:
             ) from error
         if strokes:
             found.setdefault(f"{folder.name}{form}", {})[character] = np.stack(strokes).astype(np.float32)
+            parts.setdefault(f"{folder.name}{form}", {})[character] = inside
     if not found:
         raise ValueError(f"{folder}: must hold HEX.svg or CHARACTER.json files of characters of the charset.")
-    return [Strokes(name, _filled(characters)) for name, characters in sorted(found.items())]
+    return [Strokes(name, _filled(characters), parts[name]) for name, characters in sorted(found.items())]
 
 
 def only(source: Strokes, characters: str) -> Strokes:
     """The part of a source that writes these characters."""
-    return Strokes(source.name, {c: drawn for c, drawn in source.characters.items() if c in characters})
+    kept = {c: drawn for c, drawn in source.characters.items() if c in characters}
+    parts = {c: inside for c, inside in source.parts.items() if c in characters}
+    return Strokes(source.name, kept, parts)
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, str, str]]:
@@ -80,10 +103,22 @@ def _files(folder: Path) -> Iterator[tuple[Path, str, str]]:
             yield file, file.stem, ""
 
 
-def _read_svg(file: Path) -> list[np.ndarray]:
-    """The strokes of a KanjiVG file, each (n, 2)."""
-    paths = ElementTree.parse(file).iter("{http://www.w3.org/2000/svg}path")
-    return [_follow(path.attrib["d"]) / 109 - 0.5 for path in paths]
+_PATH = "{http://www.w3.org/2000/svg}path"
+
+
+def _read_svg(file: Path) -> tuple[list[np.ndarray], list[Part]]:
+    """The strokes of a KanjiVG file, each (n, 2), and its parts."""
+    lines: list[np.ndarray] = []
+    parts: list[Part] = []
+    for node in ElementTree.parse(file).iter():
+        if node.tag == _PATH:
+            lines.append(_follow(node.attrib["d"]) / 109 - 0.5)
+            continue
+        told = {name.rpartition("}")[2]: value for name, value in node.attrib.items()}
+        if "element" in told and "part" not in told:  # Not a piece of a part that others interrupt.
+            stop = len(lines) + sum(1 for _ in node.iter(_PATH))
+            parts.append(Part(told["element"], told.get("position", ""), len(lines), stop))
+    return lines, parts
 
 
 def _follow(path: str) -> np.ndarray:

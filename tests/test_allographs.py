@@ -1,0 +1,94 @@
+"""Shorter forms of the parts of characters."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training import allographs, glyphs, strokes
+from training.strokes import Part
+
+SVG = """<svg xmlns="http://www.w3.org/2000/svg" xmlns:kvg="http://kanjivg.tagaini.net" viewBox="0 0 109 109">
+<g kvg:element="{character}">{inside}</g></svg>"""
+WATER = '<g kvg:element="氵" kvg:position="left"><path d="M20,15L30,25"/><path d="M15,40L25,50"/><path d="M15,90L30,60"/></g>'
+STAND = '<g kvg:element="立"><path d="M40,50L100,50"/><g kvg:element="丶"><path d="M60,10L70,40"/></g></g>'
+PIECES = '<g kvg:element="口" kvg:part="1"><path d="M40,50L100,50"/></g>'
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> strokes.Strokes:
+    """泣 with fewer strokes, as KanjiVG writes it."""
+    (tmp_path / "06ce3.svg").write_text(SVG.format(character="泣", inside=WATER + STAND), encoding="utf-8")
+    (tmp_path / "06c42.svg").write_text(SVG.format(character="求", inside=PIECES), encoding="utf-8")
+    (source,) = strokes.read_strokes(tmp_path)
+    return source
+
+
+def test_kanjivg_tells_which_strokes_are_a_part(source: strokes.Strokes) -> None:
+    expected = [Part("泣", "", 0, 5), Part("氵", "left", 0, 3), Part("立", "", 3, 5), Part("丶", "", 4, 5)]
+    assert source.parts["泣"] == expected
+    assert source.parts["求"] == [Part("求", "", 0, 1)]  # The strokes of a piece are not the part.
+    assert strokes.only(source, "求").parts.keys() == {"求"}
+
+
+@pytest.mark.parametrize("name", allographs.FORMS)
+def test_every_form_is_strokes_inside_a_box_of_a_part(name: str) -> None:
+    part, _, place = name.partition(" ")
+    assert len(part) == 1
+    assert place in {"", "left", "right", "top", "bottom"}
+    for form in allographs.FORMS[name]:
+        points = np.concatenate(
+            [np.array(stroke.split(), float).reshape(-1, 2) for stroke in form.split("/")]
+        )
+        assert points.min() >= 0
+        assert points.max() <= 100
+        assert min(np.ptp(points, axis=0)) >= 10 or part == "灬"  # It fills its box, but a wave may be flat.
+        assert max(np.ptp(points, axis=0)) >= 80
+
+
+def test_a_writer_shortens_as_many_parts_as_the_style_says_and_always_alike() -> None:
+    rng = np.random.default_rng(0)
+    assert allographs.choose(0.0, rng) == {}
+    assert allographs.choose(1.0, rng).keys() == allographs.FORMS.keys()
+    counts = [len(allographs.choose(0.3, rng)) for _ in range(100)]
+    assert np.mean(counts) == pytest.approx(0.3 * len(allographs.FORMS), rel=0.1)
+
+
+def test_the_form_takes_the_box_of_the_part_and_leaves_other_strokes_alone(source: strokes.Strokes) -> None:
+    lines, parts = source.characters["泣"], source.parts["泣"]
+    forms = allographs.choose(1.0, np.random.default_rng(0))
+    written = [allographs.shorten(lines, parts, forms, np.random.default_rng(seed)) for seed in range(50)]
+    shortened = [one for one in written if len(one) == 4]  # Two strokes for the three of 氵.
+    assert 35 <= len(shortened) < 50
+    for one in shortened:
+        np.testing.assert_array_equal(one[2:], lines[3:])
+        for bound in (np.min, np.max):
+            np.testing.assert_allclose(bound(one[:2], axis=(0, 1)), bound(lines[:3], axis=(0, 1)), atol=0.06)
+    assert all(np.array_equal(one, lines) for one in written if len(one) == 5)
+
+
+def test_a_character_that_is_a_part_itself_stays_whole() -> None:
+    mouth = np.random.default_rng(0).random((3, strokes.POINTS, 2))
+    forms = allographs.choose(1.0, np.random.default_rng(0))
+    for seed in range(20):
+        written = allographs.shorten(mouth, [Part("口", "", 0, 3)], forms, np.random.default_rng(seed))
+        np.testing.assert_array_equal(written, mouth)
+
+
+def test_a_hasty_writer_writes_another_character_than_a_neat_one(source: strokes.Strokes) -> None:
+    style = dataclasses.replace(glyphs.Style.draw(np.random.default_rng(0)), stray=0.0, width=0.03)
+    images = [
+        glyphs.StrokeHand(source.characters, 0, dataclasses.replace(style, shortened=share), source.parts)(
+            "泣"
+        )
+        for share in (0.0, 1.0)
+    ]
+    assert np.mean(np.abs(images[0].astype(float) - images[1])) > 2
+
+
+def test_sources_with_as_many_strokes_share_their_parts(source: strokes.Strokes) -> None:
+    other = strokes.Strokes(
+        "other", {"泣": source.characters["泣"], "求": np.zeros((2, strokes.POINTS, 2), np.float32)}
+    )
+    assert glyphs.parts_of([other, source], other.characters).keys() == {"泣"}
