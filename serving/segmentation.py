@@ -51,7 +51,11 @@ _TALL = 0.85  # Height of the ink of an ordinary character.
 _OVERLAP = 0.5  # Strokes that share more of the shorter one's length are one part.
 _TOUCHING = 0.95  # A part that is this long may be two characters,
 _THIN = 0.22  # and be cut where no more ink than this is crossed,
-_APART = 0.2  # so far from its ends and from other cuts.
+_APART = 0.2  # so far from its ends and from other cuts;
+_STEEP = (
+    0.17  # or where the ink that is crossed changes by so much, as between a character and the mark below it,
+)
+_BESIDE = 0.12  # so far from those.
 _BAR = 4.0  # What is this long and cannot be cut is no writing.
 
 # Candidates.
@@ -586,7 +590,27 @@ def _cuts(strokes: np.ndarray, em: float, wanted: Sequence[float] | np.ndarray) 
             if free[column]:
                 cuts.append(column)
                 free[max(0, column - apart) : column + apart + 1] = False
+        beside = round(_BESIDE * em)
+        for column in _steps(ink, em, reach, beside):
+            if min(abs(column - other) for other in (0, *cuts, width)) > beside:
+                cuts.append(column)
     return sorted(cuts)
+
+
+def _steps(ink: np.ndarray, em: float, reach: int, apart: int) -> list[int]:
+    """Columns at which the ink changes from much to little, or from little to much.
+
+    Args:
+        ink: That each column crosses, in pixels, (w,).
+        em: In pixels.
+        reach: On both sides of a column, where the ink is compared.
+        apart: How far the change must be the greatest.
+    """
+    before, after = ink[: -2 * reach], ink[2 * reach :]
+    change = np.abs(after - before)
+    greatest = cv2.dilate(change[None], np.ones((1, 2 * apart + 1), np.uint8))[0]
+    steep = (change >= greatest) & (change >= _STEEP * em) & (np.minimum(before, after) <= _THIN * em)
+    return (np.flatnonzero(steep) + reach).tolist()
 
 
 def _bounds(owner: np.ndarray) -> np.ndarray:

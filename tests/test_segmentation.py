@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from serving import cells, context, runtime
+from serving import cells, context, runtime, segmentation
 from serving.segmentation import Strip, read_lines
 from zoo import charset, ctc, geometry, manuscript
 
@@ -120,6 +120,14 @@ def test_touching_characters_are_cut():
     segments = read(image)
     assert text_of(segments) == "口十口"
     np.testing.assert_allclose(segments[1].quad[0, 0], boxes[1, 0, 0], atol=0.15 * EM)  # Within the stroke.
+
+
+def test_a_mark_that_touches_a_character_is_cut_off_where_the_ink_changes():
+    strokes = np.zeros((80, 88), bool)
+    strokes[10:70, :50] = True  # A character, then the head of a question mark and its stem.
+    strokes[34:46, 50:58] = strokes[38:42, 58:] = True
+    assert min(abs(cut - 50) for cut in segmentation._cuts(strokes, EM, [])) <= 2
+    assert segmentation._cuts(strokes[:, :50], EM, []) == []
 
 
 def test_a_detector_tells_where_to_cut():
