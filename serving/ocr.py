@@ -135,7 +135,14 @@ class Reader:
                 raise runtime.UnknownModelError(
                     f"{self.model} reads no single characters; take a model that does, such as {MODEL}"
                 )
-            return _Recogniser(preset.session(self.threads), preset)
+            session = preset.session(self.threads)
+            shape, _ = session.inputs.get("image", ((), None))
+            if shape[1:] != (preset.size, preset.size, 1):
+                raise runtime.ModelError(
+                    f"{session.path}: must read `image` of ({preset.size}, {preset.size}, 1), as its result.json says. "
+                    f"Received: {shape[1:]}."
+                )
+            return _Recogniser(session, preset)
         try:
             preset = runtime.preset(self.model)
         except runtime.ModelError as error:

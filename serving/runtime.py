@@ -89,7 +89,7 @@ class Session:
             return self._runner(**inputs)
 
     def _check(self, inputs: dict[str, np.ndarray]) -> None:
-        wanted = self._details
+        wanted = self.inputs
         if set(inputs) != set(wanted):
             raise ValueError(f"`inputs` must hold {sorted(wanted)}. Received: {sorted(inputs)}.")
         for name, value in inputs.items():
@@ -104,7 +104,8 @@ class Session:
                 )
 
     @functools.cached_property
-    def _details(self) -> dict[str, tuple[tuple[int, ...], type]]:
+    def inputs(self) -> dict[str, tuple[tuple[int, ...], type]]:
+        """The shape of each input, -1 for sides of any length, and its type."""
         details = self._runner.get_input_details()
         return {
             name: (tuple(int(side) for side in detail["shape_signature"]), detail["dtype"])

@@ -7,6 +7,7 @@ trained model, and know what it must answer.
 import hashlib
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -24,6 +25,7 @@ class FakeSession:
     """Answers like `serving.runtime.Session`, from the amount of ink."""
 
     path = Path("fake.tflite")
+    inputs: ClassVar[dict[str, tuple[tuple[int, ...], type]]] = {"image": ((-1, 64, 64, 1), np.uint8)}
 
     def __init__(self, *_: object) -> None:
         self.batches: list[int] = []

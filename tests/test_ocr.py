@@ -44,6 +44,14 @@ def test_what_reads_no_single_characters_is_refused(name):
         Reader(name).load()
 
 
+def test_a_file_that_reads_another_size_than_is_said_of_it_is_refused(reader, monkeypatch):
+    monkeypatch.setattr(fakes.FakeSession, "inputs", {"image": ((-1, 48, 48, 1), np.uint8)})
+    with pytest.raises(
+        runtime.ModelError, match=r"must read `image` of \(64, 64, 1\), .*Received: \(48, 48, 1\)"
+    ):
+        reader.load()
+
+
 def test_columns_are_read_from_right_to_left(reader, page):
     result = reader.read(page("vertical"))
     assert result.layout == "grid"
@@ -395,6 +403,7 @@ def test_a_drawn_sheet_is_found_and_read(reader):
 
 class _Fixed:
     path = Path("fixed.tflite")
+    inputs = fakes.FakeSession.inputs
 
     def __init__(self, logits):
         self.logits = logits
