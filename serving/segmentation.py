@@ -598,7 +598,7 @@ def _cuts(strokes: np.ndarray, em: float, wanted: Sequence[float] | np.ndarray) 
 
 
 def _steps(ink: np.ndarray, em: float, reach: int, apart: int) -> list[int]:
-    """Columns at which the ink changes from much to little, or from little to much.
+    """Columns with thin ink on one side, and with much more on the other.
 
     Args:
         ink: That each column crosses, in pixels, (w,).
@@ -606,6 +606,8 @@ def _steps(ink: np.ndarray, em: float, reach: int, apart: int) -> list[int]:
         reach: On both sides of a column, where the ink is compared.
         apart: How far the change must be the greatest.
     """
+    if len(ink) <= 2 * reach:
+        return []
     before, after = ink[: -2 * reach], ink[2 * reach :]
     change = np.abs(after - before)
     greatest = cv2.dilate(change[None], np.ones((1, 2 * apart + 1), np.uint8))[0]

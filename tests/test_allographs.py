@@ -1,6 +1,7 @@
 """Shorter forms of the parts of characters."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -76,19 +77,40 @@ def test_a_character_that_is_a_part_itself_stays_whole() -> None:
         np.testing.assert_array_equal(written, mouth)
 
 
-def test_a_hasty_writer_writes_another_character_than_a_neat_one(source: strokes.Strokes) -> None:
-    style = dataclasses.replace(glyphs.Style.draw(np.random.default_rng(0)), stray=0.0, width=0.03)
-    images = [
-        glyphs.StrokeHand(source.characters, 0, dataclasses.replace(style, shortened=share), source.parts)(
-            "泣"
+def test_a_writer_writes_the_same_form_in_every_character_and_a_neat_one_none(
+    source: strokes.Strokes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[int] = []
+    monkeypatch.setattr(allographs, "_KEPT", 0.0)
+    monkeypatch.setattr(glyphs, "_perturb", lambda lines, *_: counts.append(len(lines)) or lines)
+    style = glyphs.Style.draw(np.random.default_rng(0))
+    for share in (0.0, 1.0):
+        hand = glyphs.StrokeHand(
+            source.characters, 0, dataclasses.replace(style, shortened=share), source.parts
         )
-        for share in (0.0, 1.0)
-    ]
-    assert np.mean(np.abs(images[0].astype(float) - images[1])) > 2
+        for _ in range(3):
+            hand("泣")
+    assert counts == [5, 5, 5, 4, 4, 4]
 
 
-def test_sources_with_as_many_strokes_share_their_parts(source: strokes.Strokes) -> None:
-    other = strokes.Strokes(
-        "other", {"泣": source.characters["泣"], "求": np.zeros((2, strokes.POINTS, 2), np.float32)}
-    )
-    assert glyphs.parts_of([other, source], other.characters).keys() == {"泣"}
+def test_a_radical_has_one_name(tmp_path: Path) -> None:
+    way = '<g kvg:element="⻌"><path d="M10,10L90,90"/></g>'
+    (tmp_path / "08fce.svg").write_text(SVG.format(character="迎", inside=way), encoding="utf-8")
+    assert strokes.read_strokes(tmp_path)[0].parts["迎"][1].name == "辶"
+
+
+def test_sources_with_as_many_strokes_share_their_parts(source: strokes.Strokes, tmp_path: Path) -> None:
+    lines = [[[0, 0], [100, 100]]]
+    for character, count in (("泣", 5), ("求", 2)):
+        file = tmp_path / f"{character}.json"
+        file.write_text(json.dumps({"medians": lines * count}), encoding="utf-8")
+    (tmp_path / "06ce3.svg").unlink()
+    (tmp_path / "06c42.svg").unlink()
+    (other,) = strokes.read_strokes(tmp_path)
+    for both in ([other, source], [source, other]):
+        assert glyphs.parts_of(both, other.characters) == {"泣": source.parts["泣"]}
+
+
+def test_a_source_knows_its_own_parts_best(source: strokes.Strokes) -> None:
+    other = dataclasses.replace(source, parts={"泣": [Part("泣", "", 0, 5)]})
+    assert glyphs.parts_of([other, source], source.characters)["泣"] == other.parts["泣"]

@@ -56,7 +56,10 @@ def test_a_deeper_network_starts_with_the_outputs_of_a_shallow_one_and_learns_in
     ],
 )
 def test_a_network_that_is_not_the_same_but_deeper_is_refused(others: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="`deeper` must have the plain blocks"):
+    with pytest.raises(
+        ValueError,
+        match=r"`deeper` must be `model` with more plain blocks.* Received: one that differs in \w+",
+    ):
         hanzinet.deepen(hanzinet.hanzinet(**SIZES), hanzinet.hanzinet(**(SIZES | others)))
 
 

@@ -172,7 +172,8 @@ def test_the_loss_is_that_of_ctc_over_all_classes() -> None:
 def test_the_recipe_of_the_bundled_reader_fits_the_bundled_recogniser() -> None:
     recipe = find("line_s")
     assert isinstance(recipe, LineRecipe)
-    model = zoo.create(recipe.model, classes=zoo.load(recipe.recogniser).output["logits"].shape[-1])
+    classes = zoo.load(recipe.recogniser).output["logits"].shape[-1]
+    model = zoo.create(recipe.model, classes=classes, **recipe.sizes)
     linenet.from_recogniser(model, zoo.load(recipe.recogniser))
 
 

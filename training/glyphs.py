@@ -132,9 +132,9 @@ class StrokeHand:
 
     Args:
         strokes: `training.strokes.Strokes.characters` of one or several sources, the first one first.
-        parts: Of these characters, as `training.strokes.Strokes.parts`; those that it lacks are written in full.
         seed: Of the style and of every character: the same seed and calls give the same pictures.
         style: Of the writer; None draws one.
+        parts: Of these characters, as `training.strokes.Strokes.parts`; those that it lacks are written in full.
     """
 
     def __init__(
@@ -292,9 +292,9 @@ def made_up_writers(strokes: Sequence[Strokes], writers: int, seed: int) -> list
 
 
 def _made_up_writer(strokes: Sequence[Strokes], writer: int, seed: int) -> sources.Glyphs:
-    order = [strokes[(writer + turn) % len(strokes)].characters for turn in range(len(strokes))]
-    characters = collections.ChainMap(*(dict(source) for source in order))
-    hand = StrokeHand(characters, [seed, writer], parts=parts_of(strokes, characters))
+    order = [strokes[(writer + turn) % len(strokes)] for turn in range(len(strokes))]
+    characters = collections.ChainMap(*(dict(source.characters) for source in order))
+    hand = StrokeHand(characters, [seed, writer], parts=parts_of(order, characters))
     labels = [
         label
         for label, character in enumerate(charset.CHARACTERS)
@@ -311,12 +311,12 @@ def parts_of(strokes: Sequence[Strokes], characters: Mapping[str, np.ndarray]) -
     Sources write nearly all characters in the same order: where they have as many strokes, the parts are the same.
 
     Args:
-        strokes: Sources, some of which tell parts.
+        strokes: Sources, some of which tell parts; the first one that does counts.
         characters: Strokes by character.
     """
     return {
         character: parts
-        for source in strokes
+        for source in reversed(strokes)
         for character, parts in source.parts.items()
         if len(source.characters[character]) == len(characters.get(character, ()))
     }

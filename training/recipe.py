@@ -95,7 +95,7 @@ class CharacterRecipe(SupervisedRecipe):
             start as noise otherwise, and a deep network learns nothing for the first 100,000 pictures.
         narrow_from: Preset, or folder of a run, of a wider network of the same kind; the most important of its
             channels are what this one starts from, see `zoo.narrowing`.
-        deepen_from: The same of a network with fewer blocks, whose answers are what this one starts from, see
+        deepen_from: Preset, or folder of a run, of a network with fewer blocks; this one starts with its answers, see
             `zoo.hanzinet.deepen`.
         label_smoothing: Share of the target that is spread over all characters; not beside a teacher.
         teacher: Preset, or folder of a run, whose answers the model learns besides the labels.

@@ -78,10 +78,13 @@ def read_strokes(folder: Path) -> list[Strokes]:
             ) from error
         if strokes:
             found.setdefault(f"{folder.name}{form}", {})[character] = np.stack(strokes).astype(np.float32)
-            parts.setdefault(f"{folder.name}{form}", {})[character] = inside
+            if inside:
+                parts.setdefault(f"{folder.name}{form}", {})[character] = inside
     if not found:
         raise ValueError(f"{folder}: must hold HEX.svg or CHARACTER.json files of characters of the charset.")
-    return [Strokes(name, _filled(characters), parts[name]) for name, characters in sorted(found.items())]
+    return [
+        Strokes(name, _filled(characters), parts.get(name, {})) for name, characters in sorted(found.items())
+    ]
 
 
 def only(source: Strokes, characters: str) -> Strokes:
@@ -103,6 +106,7 @@ def _files(folder: Path) -> Iterator[tuple[Path, str, str]]:
             yield file, file.stem, ""
 
 
+_SAME = {"⻌": "辶"}  # A radical that KanjiVG calls by two names.
 _PATH = "{http://www.w3.org/2000/svg}path"
 
 
@@ -117,7 +121,8 @@ def _read_svg(file: Path) -> tuple[list[np.ndarray], list[Part]]:
         told = {name.rpartition("}")[2]: value for name, value in node.attrib.items()}
         if "element" in told and "part" not in told:  # Not a piece of a part that others interrupt.
             stop = len(lines) + sum(1 for _ in node.iter(_PATH))
-            parts.append(Part(told["element"], told.get("position", ""), len(lines), stop))
+            name = _SAME.get(told["element"], told["element"])
+            parts.append(Part(name, told.get("position", ""), len(lines), stop))
     return lines, parts
 
 

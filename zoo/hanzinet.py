@@ -109,26 +109,30 @@ def deepen(model: keras.Model, deeper: keras.Model) -> None:
 
     Args:
         model: Of plain blocks.
-        deeper: The same with more blocks in a stage.
+        deeper: The same with at least as many blocks in each stage.
 
     Raises:
         ValueError: The two differ in more than the number of their blocks, or `deeper` has fewer.
     """
     known = {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
     layers_of_deeper = {layer.name: layer for layer in deeper.layers if layer.weights}
-    fit = [
-        name in layers_of_deeper
-        and [value.shape for value in weights]
-        == [value.shape for value in layers_of_deeper[name].get_weights()]
-        for name, weights in known.items()
-    ]
-    new = [layer for name, layer in layers_of_deeper.items() if name not in known]
-    if not all(fit) or not all(re.fullmatch(r"stage\d+_block\d+_[ab](_norm)?", layer.name) for layer in new):
-        raise ValueError("`deeper` must have the plain blocks and sizes of `model`, and more of the blocks.")
+    shapes, found = (
+        {name: [weight.shape for weight in weights] for name, weights in network.items()}
+        for network in (known, {name: layer.get_weights() for name, layer in layers_of_deeper.items()})
+    )
+    new = found.keys() - shapes.keys()
+    differing = {name for name, shape in shapes.items() if found.get(name) != shape}
+    differing |= {name for name in new if not re.fullmatch(r"stage\d+_block\d+_[ab](_norm)?", name)}
+    if differing:
+        raise ValueError(
+            "`deeper` must be `model` with more plain blocks in its stages. "
+            f"Received: one that differs in {', '.join(sorted(differing))}."
+        )
     for name, weights in known.items():
         layers_of_deeper[name].set_weights(weights)
-    for layer in new:
-        if layer.name.endswith("_b_norm"):
+    for name in new:
+        if name.endswith("_b_norm"):
+            layer = layers_of_deeper[name]
             layer.gamma.assign(keras.ops.zeros_like(layer.gamma))
 
 
