@@ -1,7 +1,7 @@
 """Lines that are read in both styles: as a whole, and where that is unsure character by character as well.
 
-The two err in different places: a line reader sees how characters run into each other, a reader of characters sees each
-of them alone. What either is surer of is right more often.
+The two err in different places: a line reader sees how characters run into each other, and passes over some; a reader of
+characters sees each of them alone. What the line reader is sure of is right more often, and is read once.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,10 @@ from serving.lines import ReadLines, Written
 from zoo import ctc
 from zoo.manuscript import Direction
 
-SURE = 0.97
+SURE = 0.98
 """Mean probability of the characters of a line from which on it is not read again: so most lines are read once."""
+
+_STEP = 1.5  # Where neighbours are so many times as far apart as is usual in their line, one may have been passed over.
 
 
 def read(
@@ -33,29 +35,33 @@ def read(
         quads: As of `serving.lines.read`.
         directions: As of `serving.lines.read`.
         first: Reads all lines.
-        second: Reads those among them that are unsure.
+        second: Reads those among them that are unsure; what it reads there stands.
         bigram: Tells how likely a character follows another, which makes readings sure too.
         columns: Whether vertical lines are read by `second` too.
 
     Returns:
-        The characters of each line in the order of the text, as they were read more surely.
+        The characters of each line in the order of the text.
     """
     found = first(flat, quads, directions)
-    unsure = {
-        number: certainty
+    unsure = [
+        number
         for number, (line, direction) in enumerate(zip(found, directions, strict=True))
-        if (columns or direction == "horizontal") and (certainty := _certainty(line, bigram)) < SURE
-    }
+        if (columns or direction == "horizontal") and not _is_sure(line, bigram)
+    ]
     again = second(flat, [quads[number] for number in unsure], [directions[number] for number in unsure])
-    for (number, certainty), line in zip(unsure.items(), again, strict=True):
-        if _certainty(line, bigram) > certainty:
-            found[number] = line
+    for number, line in zip(unsure, again, strict=True):
+        found[number] = line or found[number]
     return found
 
 
-def _certainty(line: Sequence[Written], bigram: ctc.Bigram | None) -> float:
-    """The mean probability of the characters of a line beside each other; 0 where there are none."""
+def _is_sure(line: Sequence[Written], bigram: ctc.Bigram | None) -> bool:
+    """Whether the characters of a line are probable beside each other, and none seems to have been passed over."""
+    if not line:
+        return False
     alternatives = [one.alternatives for one in line]
     if bigram is not None:
         alternatives = context.reread(alternatives, bigram)
-    return float(np.mean([best for (_, best), *_ in alternatives])) if alternatives else 0.0
+    if np.mean([best for (_, best), *_ in alternatives]) < SURE:
+        return False
+    steps = np.linalg.norm(np.diff([one.quad.mean(0) for one in line], axis=0), axis=1)
+    return not len(steps) or bool(steps.max() <= _STEP * np.median(steps))

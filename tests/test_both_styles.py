@@ -54,11 +54,11 @@ def _read(
     return [_text(line) for line in found]
 
 
-def test_unsure_rows_are_read_again_and_the_surer_reading_stands() -> None:
+def test_unsure_rows_are_read_again_and_what_is_read_then_stands() -> None:
     first = _Readings(_line("一二", 0.99, 0.98), _line("三十", 0.99, 0.5), _line("人", 0.9), _line("口", 0.2))
     second = _Readings([], _line("三千", 0.8, 0.9), _line("入", 0.7), _line("日", 0.99))
     rows: list[Direction] = ["horizontal", "horizontal", "horizontal", "vertical"]
-    assert _read(first, second, *rows) == ["一二", "三千", "人", "口"]
+    assert _read(first, second, *rows) == ["一二", "三千", "入", "口"]
     assert first.asked == [0, 1, 2, 3]
     assert second.asked == [1, 2]  # Neither the sure row nor the column.
 
@@ -78,8 +78,24 @@ def test_no_line_is_no_problem() -> None:
     assert _read(_Readings(), _Readings()) == []
 
 
-@pytest.mark.parametrize(("bigram", "expected"), [(False, "申華民國"), (True, "中華民國")])
-def test_what_fits_together_is_surer(bigram: bool, expected: str) -> None:
-    first = _Readings(_line("中華民國", 0.8, 0.8, 0.8, 0.8))
-    second = _Readings(_line("申華民國", 0.85, 0.8, 0.8, 0.8))
-    assert _read(first, second, "horizontal", bigram=bigram) == [expected]
+@pytest.mark.parametrize("bigram", [False, True])
+def test_what_fits_together_is_sure(bigram: bool) -> None:
+    first, second = (
+        _Readings(_line("中華民國", 0.97, 0.97, 0.97, 0.97)),
+        _Readings(_line("申華民國", 1, 1, 1, 1)),
+    )
+    assert _read(first, second, "horizontal", bigram=bigram) == ["中華民國" if bigram else "申華民國"]
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"), [((0, 60, 110, 170), "一二三十"), ((0, 60, 180, 240), "一二三四十")]
+)
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_line_in_which_a_character_seems_to_be_passed_over_is_read_again(
+    places: tuple[int, ...], expected: str, axis: int
+) -> None:
+    line = [
+        one._replace(quad=np.full((4, 2), [place, 0][:: 1 - 2 * axis], np.float32))
+        for place, one in zip(places, _line("一二三十", 1, 1, 1, 1), strict=True)
+    ]
+    assert _read(_Readings(line), _Readings(_line("一二三四十", 1, 1, 1, 1, 1)), "horizontal") == [expected]
