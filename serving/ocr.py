@@ -61,8 +61,9 @@ class Reader:
         context: Whether the characters beside a character help to read it, see `serving.context`. Without, a
             slip of the pen is read as it stands there.
         style: How lines are read: "characters" cuts them up for the model, "lines" reads each as a whole with the
-            preset line_s. None takes "lines", and "characters" where these are unsure, see `serving.both_styles`, for the columns of a
-            page, which as a whole take twice the time and err no less, and wherever `model` or `endpoint` is given.
+            preset line_s. None takes "lines", and "characters" where these are unsure, see `serving.both_styles`, for
+            the columns of a page, which as a whole take twice the time and err no less, and wherever `model` or
+            `endpoint` is given.
 
     Raises:
         ValueError: `endpoint` is no such address, or `style` is unknown.
