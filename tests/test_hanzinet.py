@@ -1,5 +1,3 @@
-from typing import Any
-
 import keras
 import numpy as np
 import pytest
@@ -33,34 +31,6 @@ def test_folded_blocks_give_the_outputs_of_parallel_ones() -> None:
     np.testing.assert_allclose(
         model(_pictures(1))["logits"], folded(_pictures(1))["logits"], rtol=1e-4, atol=1e-4
     )
-
-
-def test_a_deeper_network_starts_with_the_outputs_of_a_shallow_one_and_learns_in_its_new_blocks() -> None:
-    model = hanzinet.hanzinet(**SIZES)
-    deeper = hanzinet.hanzinet(**(SIZES | {"depths": (2, 3)}))
-    hanzinet.deepen(model, deeper)
-    assert deeper.count_params() > model.count_params()
-    np.testing.assert_array_equal(model(_pictures(1))["logits"], deeper(_pictures(1))["logits"])
-    deeper.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    deeper.fit(_pictures(1), np.arange(5), verbose=0)
-    assert np.abs(deeper.get_layer("stage1_block2_b_norm").gamma).min() > 0
-
-
-@pytest.mark.parametrize(
-    "others",
-    [
-        {"depths": (1, 1)},
-        {"widths": (4, 6)},
-        {"depths": (1, 3), "block": "bottleneck"},
-        {"widths": (4, 8, 8), "depths": (1, 2, 1)},
-    ],
-)
-def test_a_network_that_is_not_the_same_but_deeper_is_refused(others: dict[str, Any]) -> None:
-    with pytest.raises(
-        ValueError,
-        match=r"`deeper` must be `model` with more plain blocks.* Received: one that differs in \w+",
-    ):
-        hanzinet.deepen(hanzinet.hanzinet(**SIZES), hanzinet.hanzinet(**(SIZES | others)))
 
 
 def test_an_unknown_block_is_refused() -> None:

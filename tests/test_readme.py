@@ -70,10 +70,9 @@ def test_the_stages_of_the_bundled_readers_run_shortened(tmp_path: Path) -> None
     done = _run(kind, "\n".join(lines), tmp_path)
     assert done.returncode == 0, done.stderr
     sizes = {
-        name: zoo.load(tmp_path / "runs" / name).input_shape[1]
-        for name in ("m48", "m1", "m2", "deep", "m", "s")
+        name: zoo.load(tmp_path / "runs" / name).input_shape[1] for name in ("m48", "m1", "m2", "m", "s")
     }
-    assert sizes == {"m48": 48, "m1": 64, "m2": 64, "deep": 64, "m": 64, "s": 64}
+    assert sizes == {"m48": 48, "m1": 64, "m2": 64, "m": 64, "s": 64}
     made = zoo.describe(tmp_path / "runs" / "presets" / "my_reader")
     assert made["data"]["fonts"] == ["made"]
     assert made["data"]["stroke_writers"] == 1

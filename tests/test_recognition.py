@@ -172,8 +172,7 @@ def test_the_loss_is_that_of_ctc_over_all_classes() -> None:
 def test_the_recipe_of_the_bundled_reader_fits_the_bundled_recogniser() -> None:
     recipe = find("line_s")
     assert isinstance(recipe, LineRecipe)
-    classes = zoo.load(recipe.recogniser).output["logits"].shape[-1]
-    model = zoo.create(recipe.model, classes=classes, **recipe.sizes)
+    model = zoo.create(recipe.model, classes=zoo.load(recipe.recogniser).output["logits"].shape[-1])
     linenet.from_recogniser(model, zoo.load(recipe.recogniser))
 
 

@@ -85,16 +85,6 @@ def test_a_model_starts_from_the_channels_of_a_wider_one(data: Path, run: Path) 
     assert kept == [True] * 3
 
 
-def test_a_model_starts_from_the_answers_of_a_shallower_one(data: Path, run: Path) -> None:
-    recipe = dataclasses.replace(
-        TINY, data=data, deepen_from=str(run), sizes=TINY.sizes | {"depths": (0, 1, 2, 0)}
-    )
-    task = recipe.task()
-    images, _ = task.sampler.batch(0)
-    shallow, deeper = (model(images)["logits"] for model in (zoo.load(run), task.model))
-    np.testing.assert_allclose(shallow, deeper, atol=1e-5)
-
-
 def test_a_head_of_another_rank_is_refused(data: Path, run: Path) -> None:
     recipe = dataclasses.replace(TINY, data=data, head_from=str(run), sizes=TINY.sizes | {"embedding": 7})
     with pytest.raises(ValueError, match=r"`head_from` must be a preset whose last layer"):

@@ -24,7 +24,7 @@ from training import (
 )
 from training.recipe import CharacterRecipe
 from training.task import hands_before
-from zoo import charset, hanzinet, narrowing
+from zoo import charset, narrowing
 
 
 class CharacterTask:
@@ -62,7 +62,7 @@ class CharacterTask:
         self._origin = {
             "hands": [source.writer for source in self.train],
             "hands_before": hands_before(
-                (recipe.start, recipe.teacher, recipe.head_from, recipe.narrow_from, recipe.deepen_from)
+                (recipe.start, recipe.teacher, recipe.head_from, recipe.narrow_from)
             ),
             "sets": [Path(name).name for name in recipe.sets],
             "fonts": [source.writer for source in fonts],
@@ -126,8 +126,6 @@ class CharacterTask:
             _copy_head(zoo.load(self.recipe.head_from), model)
         if self.recipe.narrow_from is not None:
             narrowing.narrow(zoo.load(self.recipe.narrow_from), model)
-        if self.recipe.deepen_from is not None:
-            hanzinet.deepen(zoo.load(self.recipe.deepen_from), model)
         return model
 
     @functools.cached_property

@@ -9,12 +9,9 @@ References:
     Sandler et al. 2018, inverted residual blocks, https://arxiv.org/abs/1801.04381
     Ding et al. 2021, blocks of parallel convolutions that fold into one, https://arxiv.org/abs/2101.03697
     Chen et al. 2018, global depthwise convolution, https://arxiv.org/abs/1804.07573
-    Chen et al. 2016, a deeper network that starts as the one it grows from, https://arxiv.org/abs/1511.05641
-    Goyal et al. 2017, residual blocks whose last scale starts at zero, https://arxiv.org/abs/1706.02677
     Xiao et al. 2017, compact networks for Chinese characters, https://arxiv.org/abs/1702.07975
 """
 
-import re
 from collections.abc import Callable
 from typing import Literal
 
@@ -78,9 +75,9 @@ def hanzinet(
     return keras.Model(image, blocks.named_logits(x), name="hanzinet")
 
 
-def hanzinet_m(classes: int, size: int = 64, depths: tuple[int, ...] = (0, 1, 1, 0)) -> keras.Model:
-    """About 1.5 MB as int8; with depths (0, 2, 2, 0) the bundled reader, 1.6 MB. Shapes as in `hanzinet`."""
-    return hanzinet(classes, size, widths=(16, 32, 72, 320), depths=depths, embedding=192)
+def hanzinet_m(classes: int, size: int = 64) -> keras.Model:
+    """The bundled reader: about 1.5 MB as int8. Shapes as in `hanzinet`."""
+    return hanzinet(classes, size, widths=(16, 32, 72, 320), depths=(0, 1, 1, 0), embedding=192)
 
 
 def hanzinet_s(classes: int, size: int = 64) -> keras.Model:
@@ -100,40 +97,6 @@ def fold(model: keras.Model, folded: keras.Model) -> None:
             layer.set_weights(_sum_of(model, layer.name.removesuffix("_sum")))
         elif layer.weights:
             layer.set_weights(model.get_layer(layer.name).get_weights())
-
-
-def deepen(model: keras.Model, deeper: keras.Model) -> None:
-    """Gives a network the weights of one with fewer blocks: the outputs stay the same, until it trains on.
-
-    The scales at the ends of the blocks that `model` lacks are zero, so that they pass on what they are given.
-
-    Args:
-        model: Of plain blocks.
-        deeper: The same with at least as many blocks in each stage.
-
-    Raises:
-        ValueError: The two differ in more than the number of their blocks, or `deeper` has fewer.
-    """
-    known = {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
-    layers_of_deeper = {layer.name: layer for layer in deeper.layers if layer.weights}
-    shapes, found = (
-        {name: [weight.shape for weight in weights] for name, weights in network.items()}
-        for network in (known, {name: layer.get_weights() for name, layer in layers_of_deeper.items()})
-    )
-    new = found.keys() - shapes.keys()
-    differing = {name for name, shape in shapes.items() if found.get(name) != shape}
-    differing |= {name for name in new if not re.fullmatch(r"stage\d+_block\d+_[ab](_norm)?", name)}
-    if differing:
-        raise ValueError(
-            "`deeper` must be `model` with more plain blocks in its stages. "
-            f"Received: one that differs in {', '.join(sorted(differing))}."
-        )
-    for name, weights in known.items():
-        layers_of_deeper[name].set_weights(weights)
-    for name in new:
-        if name.endswith("_b_norm"):
-            layer = layers_of_deeper[name]
-            layer.gamma.assign(keras.ops.zeros_like(layer.gamma))
 
 
 def _sum_of(model: keras.Model, name: str) -> list[np.ndarray]:

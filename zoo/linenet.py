@@ -92,9 +92,9 @@ def linenet(
     return keras.Model(image, blocks.named_logits(x), name="linenet")
 
 
-def line_s(classes: int, width: int | None = None, depths: tuple[int, ...] = (0, 1, 1, 0)) -> keras.Model:
+def line_s(classes: int, width: int | None = None) -> keras.Model:
     """The bundled line reader: hanzinet_m along lines of 64 pixels, about 1.6 MB as int8. As `linenet`."""
-    return linenet(classes, 64, width, widths=(16, 32, 72, 320), depths=depths, embedding=192)
+    return linenet(classes, 64, width, widths=(16, 32, 72, 320), depths=(0, 1, 1, 0), embedding=192)
 
 
 def from_recogniser(model: keras.Model, recogniser: keras.Model) -> None:

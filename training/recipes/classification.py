@@ -15,10 +15,10 @@ _BUNDLED = CharacterRecipe(
 
 RECIPES = {
     # At 48 pixels a picture costs half as much to learn from; hanzinet_m goes on from there with `--from`, and
-    # hanzinet_m_again from the end of that with other made-up writers. hanzinet_m_deep starts from the mean of the
-    # two, see `training.soup`, with `--deepen-from`, and hanzinet_m_last goes on from it. hanzinet_s starts from the
-    # channels of hanzinet_m with `--narrow-from` and learns from its answers with `--teacher`; hanzinet_s_last does so
-    # once more. What `examples/accelerate.py` leaves goes on with both once more.
+    # hanzinet_m_again from the end of that with other made-up writers. hanzinet_m_last goes on from the mean of the
+    # two, see `training.soup`. hanzinet_s starts from its channels with `--narrow-from` and learns from its answers
+    # with `--teacher`; hanzinet_s_last does so once more. What `examples/accelerate.py` leaves goes on with both once
+    # more.
     "hanzinet_m_48": dataclasses.replace(_BUNDLED, sizes={"size": 48}, epochs=20),
     "hanzinet_m": dataclasses.replace(_BUNDLED, sizes={"size": 64}, epochs=24, learning_rate=4e-3, fade=0.3),
     "hanzinet_m_again": dataclasses.replace(
@@ -26,9 +26,6 @@ RECIPES = {
     ),
     "hanzinet_m_last": dataclasses.replace(
         _BUNDLED, sizes={"size": 64}, epochs=5, learning_rate=5e-4, fade=0.9, stroke_writers=24
-    ),
-    "hanzinet_m_deep": dataclasses.replace(
-        _BUNDLED, sizes={"size": 64, "depths": (0, 2, 2, 0)}, epochs=8, learning_rate=1.5e-3, fade=0.3
     ),
     "hanzinet_s": dataclasses.replace(_BUNDLED, model="hanzinet_s", epochs=16, learning_rate=4e-3, fade=0.3),
     "hanzinet_s_last": dataclasses.replace(

@@ -11,11 +11,10 @@ _COMMON = (
 )
 
 RECIPES: dict[str, Recipe] = {
-    # A line reader from the bundled recogniser. The bundled one, from a recogniser with half the blocks, took an hour
-    # and a half on one core. Pass --fonts and --strokes.
+    # The bundled line reader, from the bundled recogniser: an hour and a half on one core. Pass --fonts and
+    # --strokes.
     "line_s": LineRecipe(
         model="line_s",
-        sizes={"depths": (0, 2, 2, 0)},
         recogniser="hanzinet_m",
         hands=True,
         chinese_only=("w10",),  # Its sheet names signs and radicals by other rows.
