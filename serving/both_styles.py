@@ -35,7 +35,7 @@ def read(
         quads: As of `serving.lines.read`.
         directions: As of `serving.lines.read`.
         first: Reads all lines.
-        second: Reads those among them that are unsure; what it reads there stands.
+        second: Reads those among them that are unsure; what it reads there stands, without a bigram where it is surer.
         bigram: Tells how likely a character follows another, which makes readings sure too.
         columns: Whether vertical lines are read by `second` too.
 
@@ -50,18 +50,23 @@ def read(
     ]
     again = second(flat, [quads[number] for number in unsure], [directions[number] for number in unsure])
     for number, line in zip(unsure, again, strict=True):
-        found[number] = line or found[number]
+        # Without a bigram, the line reader knows best what fits together.
+        if line and (bigram is not None or _certainty(line, None) > _certainty(found[number], None)):
+            found[number] = line
     return found
 
 
 def _is_sure(line: Sequence[Written], bigram: ctc.Bigram | None) -> bool:
-    """Whether the characters of a line are probable beside each other, and none seems to have been passed over."""
-    if not line:
-        return False
-    alternatives = [one.alternatives for one in line]
-    if bigram is not None:
-        alternatives = context.reread(alternatives, bigram)
-    if np.mean([best for (_, best), *_ in alternatives]) < SURE:
+    """Whether the characters of a line are probable, and none seems to have been passed over."""
+    if _certainty(line, bigram) < SURE:
         return False
     steps = np.linalg.norm(np.diff([one.quad.mean(0) for one in line], axis=0), axis=1)
     return not len(steps) or bool(steps.max() <= _STEP * np.median(steps))
+
+
+def _certainty(line: Sequence[Written], bigram: ctc.Bigram | None) -> float:
+    """The mean probability of the characters of a line beside each other; 0 where there are none."""
+    alternatives = [one.alternatives for one in line]
+    if bigram is not None:
+        alternatives = context.reread(alternatives, bigram)
+    return float(np.mean([best for (_, best), *_ in alternatives])) if alternatives else 0.0

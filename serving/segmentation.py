@@ -52,9 +52,7 @@ _OVERLAP = 0.5  # Strokes that share more of the shorter one's length are one pa
 _TOUCHING = 0.95  # A part that is this long may be two characters,
 _THIN = 0.22  # and be cut where no more ink than this is crossed,
 _APART = 0.2  # so far from its ends and from other cuts;
-_STEEP = (
-    0.17  # or where the ink that is crossed changes by so much, as between a character and the mark below it,
-)
+_STEEP = 0.17  # or where this much more or less ink is crossed, as between a character and a mark,
 _BESIDE = 0.12  # so far from those.
 _BAR = 4.0  # What is this long and cannot be cut is no writing.
 

@@ -54,13 +54,19 @@ def _read(
     return [_text(line) for line in found]
 
 
-def test_unsure_rows_are_read_again_and_what_is_read_then_stands() -> None:
+def test_unsure_rows_are_read_again_and_the_surer_reading_stands() -> None:
     first = _Readings(_line("一二", 0.99, 0.98), _line("三十", 0.99, 0.5), _line("人", 0.9), _line("口", 0.2))
     second = _Readings([], _line("三千", 0.8, 0.9), _line("入", 0.7), _line("日", 0.99))
     rows: list[Direction] = ["horizontal", "horizontal", "horizontal", "vertical"]
-    assert _read(first, second, *rows) == ["一二", "三千", "入", "口"]
+    assert _read(first, second, *rows) == ["一二", "三千", "人", "口"]
     assert first.asked == [0, 1, 2, 3]
     assert second.asked == [1, 2]  # Neither the sure row nor the column.
+
+
+def test_beside_a_bigram_what_is_read_again_stands() -> None:
+    first, second = _Readings(_line("大人", 0.9, 0.9)), _Readings(_line("大入", 0.9, 0.6))
+    assert _read(first, second, "horizontal", bigram=True) == ["大入"]
+    assert _read(first, _Readings([]), "horizontal", bigram=True) == ["大人"]
 
 
 def test_columns_may_be_read_again_too() -> None:
@@ -96,6 +102,6 @@ def test_a_line_in_which_a_character_seems_to_be_passed_over_is_read_again(
 ) -> None:
     line = [
         one._replace(quad=np.full((4, 2), [place, 0][:: 1 - 2 * axis], np.float32))
-        for place, one in zip(places, _line("一二三十", 1, 1, 1, 1), strict=True)
+        for place, one in zip(places, _line("一二三十", 0.99, 0.99, 0.99, 0.99), strict=True)
     ]
     assert _read(_Readings(line), _Readings(_line("一二三四十", 1, 1, 1, 1, 1)), "horizontal") == [expected]
