@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -39,16 +40,14 @@ def test_every_form_is_strokes_inside_a_box_of_a_part(name: str) -> None:
     assert len(part) == 1
     assert place in {"", "left", "right", "top", "bottom"}
     for form in allographs.FORMS[name]:
-        points = np.concatenate(
-            [np.array(stroke.split(), float).reshape(-1, 2) for stroke in form.split("/")]
-        )
+        points = np.array(re.findall(r"\d+", form), float).reshape(-1, 2)
         assert points.min() >= 0
         assert points.max() <= 100
         assert min(np.ptp(points, axis=0)) >= 10 or part == "灬"  # It fills its box, but a wave may be flat.
         assert max(np.ptp(points, axis=0)) >= 80
 
 
-def test_a_writer_shortens_as_many_parts_as_the_style_says_and_always_alike() -> None:
+def test_a_writer_shortens_as_many_parts_as_the_style_says() -> None:
     rng = np.random.default_rng(0)
     assert allographs.choose(0.0, rng) == {}
     assert allographs.choose(1.0, rng).keys() == allographs.FORMS.keys()
@@ -100,13 +99,12 @@ def test_a_radical_has_one_name(tmp_path: Path) -> None:
 
 
 def test_sources_with_as_many_strokes_share_their_parts(source: strokes.Strokes, tmp_path: Path) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
     lines = [[[0, 0], [100, 100]]]
     for character, count in (("泣", 5), ("求", 2)):
-        file = tmp_path / f"{character}.json"
-        file.write_text(json.dumps({"medians": lines * count}), encoding="utf-8")
-    (tmp_path / "06ce3.svg").unlink()
-    (tmp_path / "06c42.svg").unlink()
-    (other,) = strokes.read_strokes(tmp_path)
+        (folder / f"{character}.json").write_text(json.dumps({"medians": lines * count}), encoding="utf-8")
+    (other,) = strokes.read_strokes(folder)
     for both in ([other, source], [source, other]):
         assert glyphs.parts_of(both, other.characters) == {"泣": source.parts["泣"]}
 

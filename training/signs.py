@@ -1,7 +1,6 @@
 """Bopomofo and punctuation as strokes, which files of strokes lack or hold in one form, and other digits and letters.
 
-Drawn for hanzoo. Each line of a table is a character and its strokes, apart by `;`; a stroke is its points in
-hundredths of the em square, x to the right and y down, and after `~` a smooth curve through them. A writer has one
+Drawn for hanzoo. Each line of a table is a character and its strokes, as `strokes.drawn` reads them. A writer has one
 way to write each sign, and draws stops and corner brackets larger or smaller, wider or narrower than others do.
 """
 
@@ -11,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy import interpolate
 
 from training import strokes
 from training.strokes import Strokes
@@ -227,16 +225,5 @@ def _read(table: str) -> dict[str, list[np.ndarray]]:
     found: dict[str, list[np.ndarray]] = {}
     for line in table.strip().splitlines():
         (label,) = charset.encode(line[0])
-        form = np.stack([_stroke(part.strip()) for part in line[2:].split(";")])
-        found.setdefault(charset.CHARACTERS[label], []).append(form)
+        found.setdefault(charset.CHARACTERS[label], []).append(strokes.drawn(line[2:]))
     return found
-
-
-def _stroke(text: str) -> np.ndarray:
-    """The POINTS points of a stroke, the em square from -0.5 to 0.5."""
-    points = np.array([pair.split(",") for pair in text.removeprefix("~").split()], float) / 100 - 0.5
-    if text.startswith("~"):
-        along = np.arange(len(points))
-        fine = np.linspace(0, len(points) - 1, 8 * len(points))
-        points = np.asarray(interpolate.CubicSpline(along, points)(fine))
-    return strokes.resample(points).astype(np.float32)

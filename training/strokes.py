@@ -16,6 +16,7 @@ import numpy as np
 from fontTools.misc import bezierTools
 from fontTools.pens.recordingPen import RecordingPen
 from fontTools.svgLib.path import parse_path
+from scipy import interpolate
 
 from training import sources
 from zoo import charset
@@ -144,6 +145,28 @@ def _read_json(file: Path) -> list[np.ndarray]:
     """The strokes of a hanzi-writer-data file, each (n, 2)."""
     medians = json.loads(file.read_text(encoding="utf-8"))["medians"]
     return [np.array(median, np.float64) * (1, -1) / 1024 + (-0.5, 900 / 1024 - 0.5) for median in medians]
+
+
+def drawn(form: str) -> np.ndarray:
+    """Strokes that are written down as text.
+
+    Args:
+        form: Strokes, apart by `;`. A stroke is its points in hundredths of the square, x to the right and y down, and
+            after `~` a smooth curve through them.
+
+    Returns:
+        float32 (strokes, POINTS, 2), the square from -0.5 to 0.5.
+    """
+    return np.stack([_stroke(part.strip()) for part in form.split(";")])
+
+
+def _stroke(text: str) -> np.ndarray:
+    points = np.array([pair.split(",") for pair in text.removeprefix("~").split()], float) / 100 - 0.5
+    if text.startswith("~"):
+        along = np.arange(len(points))
+        fine = np.linspace(0, len(points) - 1, 8 * len(points))
+        points = np.asarray(interpolate.CubicSpline(along, points)(fine))
+    return resample(points).astype(np.float32)
 
 
 def resample(line: np.ndarray) -> np.ndarray:
