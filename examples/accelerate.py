@@ -1,14 +1,15 @@
-"""Trains the bundled readers on an accelerator that many processes feed.
+"""Trains the bundled readers on an accelerator beside many processes.
 
     python examples/accelerate.py characters DATA --fonts ... --strokes ... --out RUNS --minutes 25
     python examples/accelerate.py lines DATA --fonts ... --strokes ... --out RUNS --minutes 25
 
 `hanzoo train` draws its batches in the process that trains, which is enough for two cores. A GPU learns from them
-twenty times as fast as one process draws them: here each process draws batches of its own, and the rates follow the
-clock, so that whatever arrives in the given minutes makes a whole run. `characters` trains hanzinet_m and hanzinet_s,
-from their presets, beside a larger network that sees the same batches and whose averaged weights teach them (see
-`training.distillation`); `lines` trains line_s. The averages of the weights end as folders of models in RUNS, from
-which `hanzoo train hanzinet_m_last --from RUNS/hanzinet_m` and its like go on.
+thirty times as fast. `characters` trains hanzinet_m and hanzinet_s, from their presets, beside a larger network that
+sees the same batches and whose averaged weights teach them (see `training.distillation`). The accelerator distorts the
+characters, and the processes write as one made-up writer after another, so that few strokes are ever seen twice.
+`lines` trains line_s, from its preset, on batches that the processes draw. The rates follow the clock, so that whatever
+arrives in the given minutes makes a whole run. The averages of the weights end as folders of models in RUNS, from which
+`hanzoo train hanzinet_m_last --from RUNS/hanzinet_m` and its like go on.
 
 Needs JAX and optax, the extra `distributed`, and a system that can fork.
 """
@@ -18,10 +19,14 @@ import dataclasses
 import functools
 import itertools
 import json
+import mmap
 import multiprocessing
 import os
+import queue
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent import futures
 from pathlib import Path
 from typing import Any
 
@@ -30,21 +35,23 @@ import numpy as np
 
 os.environ["KERAS_BACKEND"] = "jax"  # Before Keras is loaded.
 
+import distort
+
 import zoo
-from training import glyphs, pipeline, recipe, signs, sources, strips, texts, writing
+from training import glyphs, pipeline, recipe, signs, sources, strips, strokes, texts, writing
 from training.recipe import CharacterRecipe
-from training.sources import Glyphs
+from training.sources import EM, Glyphs
 from zoo import charset
 
 # Hands, fonts and made-up writers, in shares of what is drawn of a class.
-_MIX = (0.40, 0.25, 0.35)
+_MIX = (0.38, 0.24, 0.38)
+_BLANK = 0.04  # Of the cells.
 _FEW = 3  # Fewer samples of a class do not stand for their whole group.
 _TEACHER = {"widths": (64, 128, 256, 512), "depths": (1, 2, 3, 1), "embedding": 384, "dropout": 0.2}
 _TEMPERATURE = CharacterRecipe.teacher_temperature
 _TAUGHT = 0.65  # The share of the loss that follows the teacher.
 _LISTENING = (0.12, 0.32)  # Between these shares of the run that share rises to `_TAUGHT`.
 _FADING = 0.7  # From this share of the run on, the distortions shrink to half.
-_FINE = 10**9  # Steps of the clock that the distortions fade by.
 _KEPT = 0.9995  # Of the averages in each step.
 _LONGEST = 40  # Characters of a strip.
 _SAID, _SAVED = 20.0, 180.0  # Seconds between two lines of the log, and between two times that all is saved.
@@ -53,39 +60,100 @@ Batch = tuple[np.ndarray, np.ndarray]
 
 
 class Clock:
-    """How much of the run is over, the same in all processes."""
+    """How much of the run is over."""
 
     def __init__(self, minutes: float) -> None:
-        self._start = multiprocessing.Value("d", time.time())
+        self._start = time.time()
         self._seconds = 60 * minutes
 
     def start(self) -> None:
         """Begins anew: reading data and compiling count for nothing."""
-        self._start.value = time.time()
+        self._start = time.time()
 
     def share(self) -> float:
         """From 0 to 1."""
-        return min(1.0, (time.time() - self._start.value) / self._seconds)
+        return min(1.0, (time.time() - self._start) / self._seconds)
 
 
-def read(options: argparse.Namespace) -> tuple[list[Glyphs], list[Glyphs], list[Glyphs]]:
-    """The hands, fonts and made-up writers that train."""
+def read(options: argparse.Namespace) -> tuple[list[Glyphs], list[Glyphs], list[strokes.Strokes]]:
+    """The hands and fonts that train, and the strokes of made-up writers."""
     hands = sources.read_hands(options.data / "hands" / "train", recipe.find("hanzinet_m").chinese_only)
-    fonts = [sources.read_font(font) for font in options.fonts]
-    drawn = signs.read_all(options.strokes)
-    return hands, fonts, glyphs.made_up_writers(drawn, options.stroke_writers, seed=4242)
+    with futures.ProcessPoolExecutor(options.processes, multiprocessing.get_context("fork")) as pool:
+        fonts = list(pool.map(sources.read_font, options.fonts))
+    return hands, fonts, signs.read_all(options.strokes)
 
 
-def cells(groups: Sequence[Sequence[Glyphs]], batch_size: int) -> pipeline.CellSampler:
+class Pool:
+    """Characters that all processes share: hands and fonts, and made-up writers who come and go.
+
+    Args:
+        hands: The hands.
+        fonts: The fonts.
+        drawn: The strokes of made-up writers.
+        writers: How many of them there are at a time.
+    """
+
+    def __init__(
+        self, hands: Sequence[Glyphs], fonts: Sequence[Glyphs], drawn: Sequence[strokes.Strokes], writers: int
+    ) -> None:
+        self._drawn, self._writers = drawn, writers
+        groups = [[writing.both_ways(source) for source in group] for group in (hands, fonts)]
+        first = self._write(0)
+        self._sampler = _sampler([*groups, [first]])
+        self._ordinary = len(self._sampler.labels) - len(first.labels)
+        self._made = len(first.labels)
+        count = self._ordinary + self._made * writers
+        # Without a file: all processes see what one writes.
+        self._images = np.frombuffer(mmap.mmap(-1, count * EM * EM), np.uint8).reshape(count, EM, EM)
+        self._known = np.frombuffer(mmap.mmap(-1, count * 16), np.float32).reshape(count, 4)
+        self._there = np.frombuffer(mmap.mmap(-1, writers), np.bool_)
+        self._there[0] = True
+        self._put(0, self._sampler.images)
+
+    def write(self, number: int, processes: int) -> None:
+        """The work of one process: one made-up writer after the other, in place of those who were there longest."""
+        for writer in itertools.count(number + 1, processes):
+            made = self._write(writer)
+            if len(made.labels) == self._made:
+                place = writer % self._writers
+                self._put(self._ordinary + place * self._made, made.images)
+                self._there[place] = True
+
+    def batches(
+        self, size: int, seed: int
+    ) -> Iterator[tuple[np.ndarray, distort.Facts, np.ndarray, np.ndarray]]:
+        """Glyphs, uint8 (n, 96, 96), what is known of them, which cells are blank, and labels, int32 (n,)."""
+        rng = np.random.default_rng(seed)
+        while True:
+            places = np.searchsorted(self._sampler.shares, rng.random(size))
+            places = np.minimum(places, len(self._sampler.shares) - 1)
+            blank = rng.random(size) < _BLANK
+            labels = np.where(blank, 0, self._sampler.labels[places]).astype(np.int32)
+            writers = rng.choice(np.flatnonzero(self._there), size)
+            places += (places >= self._ordinary) * writers * self._made
+            known = self._known[places]
+            yield self._images[places], distort.Facts(known[:, 0], known[:, 1:3], known[:, 3]), blank, labels
+
+    def _write(self, writer: int) -> Glyphs:
+        return writing.both_ways(glyphs.made_up_writer(self._drawn, writer, seed=4242))
+
+    def _put(self, start: int, images: np.ndarray) -> None:
+        known = distort.facts(images)
+        self._images[start : start + len(images)] = images
+        self._known[start : start + len(images)] = np.column_stack([known.side, known.middle, known.ring])
+
+
+def _sampler(groups: Sequence[Sequence[Glyphs]]) -> pipeline.CellSampler:
     """Draws characters, of each class as many from each group as `_MIX` says."""
-    groups = [[writing.both_ways(source) for source in group] for group in groups]
     every = [source for group in groups for source in group]
-    sampler = pipeline.CellSampler.of(every, batch_size, 1.0, 0.04, seed=0)
+    sampler = pipeline.CellSampler.of(every, 1, 1.0, _BLANK, seed=0)
     parts = []
     for share, group in zip(_MIX, groups, strict=True):
         labels = np.concatenate([source.labels for source in group])
         counts = np.bincount(labels, minlength=len(charset.CHARACTERS))[labels]
-        parts.append(share / counts * np.minimum(1, counts / _FEW))
+        # A made-up writer stands for many.
+        enough = 1.0 if group is groups[-1] else np.minimum(1, counts / _FEW)
+        parts.append(share / counts * enough)
     weights = np.concatenate(parts)
 
     def of_class(values: np.ndarray) -> np.ndarray:
@@ -93,6 +161,20 @@ def cells(groups: Sequence[Sequence[Glyphs]], batch_size: int) -> pipeline.CellS
 
     shares = of_class(np.diff(sampler.shares, prepend=0.0)) * weights / of_class(weights)
     return dataclasses.replace(sampler, shares=np.cumsum(shares / shares.sum()))
+
+
+def ahead(batches: Iterator[Any], count: int) -> Iterator[Any]:
+    """The same batches, made and brought to the accelerator while others are learned from."""
+    import jax
+
+    ready: queue.Queue[Any] = queue.Queue(count)
+
+    def make() -> None:
+        for batch in batches:
+            ready.put(jax.device_put(batch))
+
+    threading.Thread(target=make, daemon=True).start()
+    return iter(ready.get, None)
 
 
 def strips_of(groups: Sequence[Sequence[Glyphs]], data: Path, batch_size: int) -> strips.StripSampler:
@@ -107,15 +189,11 @@ def strips_of(groups: Sequence[Sequence[Glyphs]], data: Path, batch_size: int) -
     return dataclasses.replace(sampler, shares=shares / shares.sum())
 
 
-def draw(sampler: Any, number: int, clock: Clock, batches: Any) -> None:
+def draw(sampler: strips.StripSampler, number: int, batches: Any) -> None:
     """The work of one process: batches without end, other ones than any other process."""
-    cv2.setNumThreads(1)
     sampler = dataclasses.replace(sampler, seed=1000 + number)
-    if isinstance(sampler, pipeline.CellSampler):
-        sampler = dataclasses.replace(sampler, fade=(round(_FADING * _FINE), _FINE))
     for count in itertools.count():
-        # The step says how far the distortions have faded; its last digits make each batch another one.
-        batches.put(sampler.batch(int(clock.share() * _FINE) // 1000 * 1000 + count % 1000))
+        batches.put(sampler.batch(count))
 
 
 class Learner:
@@ -179,23 +257,26 @@ class Learner:
         zoo.save(self.model, folder)
 
 
-def characters(batches: Iterator[Batch], clock: Clock, out: Path, teacher: dict[str, Any]) -> None:
-    """Trains both sizes of HanziNet beside a teacher."""
+def characters(batches: Iterator[Any], clock: Clock, out: Path, teacher: dict[str, Any]) -> None:
+    """Trains both sizes of HanziNet beside a teacher, on what `Pool.batches` gives."""
     import jax
     import keras
 
     from training.characters import crossentropy
 
     keras.config.set_dtype_policy("mixed_bfloat16")
-    large = Learner(zoo.create("hanzinet", classes=len(charset.CHARACTERS), **teacher), 2.5e-3)
+    classes = len(charset.CHARACTERS)
+    large = Learner(zoo.create("hanzinet", classes=classes, **teacher), 2.5e-3)
     keras.config.set_dtype_policy("float32")
-    students = {name: Learner(zoo.load(name), 3e-3) for name in ("hanzinet_m", "hanzinet_s")}
+    students = {name: Learner(zoo.load(name), 2e-3) for name in ("hanzinet_m", "hanzinet_s")}
 
     def hard(logits: Any, labels: Any) -> Any:
         return crossentropy(labels, logits).mean()
 
     @functools.partial(jax.jit, donate_argnums=0)
-    def step(states: Any, images: Any, labels: Any, rates: Any, taught: Any) -> tuple[Any, Any]:
+    def step(states: Any, seed: Any, batch: Any, kept: Any, rates: Any, taught: Any) -> tuple[Any, Any]:
+        *shown, labels = batch
+        images = distort.cells(jax.random.key(seed), *shown, kept)
         learnt = {
             "teacher": large.step(states["teacher"], images, rates["teacher"], lambda z: hard(z, labels))
         }
@@ -211,12 +292,14 @@ def characters(batches: Iterator[Batch], clock: Clock, out: Path, teacher: dict[
         return {name: one[0] for name, one in learnt.items()}, {name: one[1] for name, one in learnt.items()}
 
     learners = {"teacher": large, **students}
+    seeds = itertools.count()
 
-    def train(batch: Batch, share: float) -> dict[str, Any]:
+    def train(batch: Any, share: float) -> dict[str, Any]:
         states = {name: learner.state for name, learner in learners.items()}
         rates = {name: learner.rate(share) for name, learner in learners.items()}
-        taught = _TAUGHT * float(np.interp(share, _LISTENING, (0.0, 1.0)))
-        states, losses = step(states, *batch, rates, np.float32(taught))
+        taught = np.float32(_TAUGHT * np.interp(share, _LISTENING, (0.0, 1.0)))
+        kept = np.float32(np.interp(share, (_FADING, 1.0), (1.0, 0.5)))
+        states, losses = step(states, next(seeds), batch, kept, rates, taught)
         for name, learner in learners.items():
             learner.state = states[name]
         return losses
@@ -260,7 +343,10 @@ def loop(
     Raises:
         RuntimeError: A loss is not finite; what was saved before stays.
     """
-    losses = train(next(batches), 0.0)  # Compiles.
+    begun = time.time()
+    losses = train(next(batches), 0.0)
+    check(losses)
+    print(f"compiled in {time.time() - begun:.0f} seconds", flush=True)
     clock.start()
     steps, said, saved = 0, time.time(), time.time()
     while (share := clock.share()) < 1:
@@ -300,27 +386,29 @@ def main() -> None:
     parser.add_argument("--stroke-writers", type=int, default=200)
     parser.add_argument("--out", type=Path, required=True, help="folder that gets a folder for each model")
     parser.add_argument("--minutes", type=float, default=25.0)
-    parser.add_argument("--processes", type=int, default=max(1, (os.cpu_count() or 2) - 1))
-    parser.add_argument("--batch-size", type=int, help="default: 512 characters or 64 lines")
+    parser.add_argument("--processes", type=int, default=max(1, (os.cpu_count() or 2) - 2))
+    parser.add_argument("--batch-size", type=int, help="default: 1024 characters or 64 lines")
     parser.add_argument(
         "--teacher", type=json.loads, default=_TEACHER, help="sizes of the larger network, as JSON"
     )
     options = parser.parse_args()
-    groups = read(options)
-    if options.task == "characters":
-        sampler: Any = cells(groups, options.batch_size or 512)
-    else:
-        sampler = strips_of(groups, options.data, options.batch_size or 64)
+    cv2.setNumThreads(1)  # Threads of OpenCV do not outlive a fork, and who waits for them waits forever.
+    hands, fonts, drawn = read(options)
     clock = Clock(options.minutes)
     fork = multiprocessing.get_context("fork")  # So that all share the pictures; before JAX has begun.
+    if options.task == "characters":
+        pool = Pool(hands, fonts, drawn, options.stroke_writers)
+        for number in range(options.processes):
+            fork.Process(target=pool.write, args=(number, options.processes), daemon=True).start()
+        batches = ahead(pool.batches(options.batch_size or 1024, seed=0), 8)
+        characters(batches, clock, options.out, options.teacher)
+        return
+    made = glyphs.made_up_writers(drawn, options.stroke_writers, seed=4242)
+    sampler = strips_of((hands, fonts, made), options.data, options.batch_size or 64)
     ready = fork.Queue(4 * options.processes)
     for number in range(options.processes):
-        fork.Process(target=draw, args=(sampler, number, clock, ready), daemon=True).start()
-    batches = iter(ready.get, None)
-    if options.task == "characters":
-        characters(batches, clock, options.out, options.teacher)
-    else:
-        lines(batches, clock, options.out)
+        fork.Process(target=draw, args=(sampler, number, ready), daemon=True).start()
+    lines(iter(ready.get, None), clock, options.out)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ def _fake(pile: Glyphs) -> _Fake:
     return _Fake(None, {}, printed, pile=pile)
 
 
+@pytest.mark.slow
 def test_writing_that_shows_the_characters_is_accepted(hands: list[Glyphs]) -> None:
     report = gate.measure({"good": _fake(hands[0])}, hands[1:2], hands[2:], _LABELS, None, _SETTINGS)
     ((rivals,), (found,)) = report["rivals"], report["generators"]

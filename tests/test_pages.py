@@ -6,7 +6,7 @@ import json
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests import made_hands
@@ -331,6 +331,7 @@ def test_stops_stand_low_in_rows_and_high_in_columns() -> None:
 
 
 @given(st.integers(0, 2**32 - 1))
+@example(71401)  # A number of three digits in the right corner.
 @settings(max_examples=12, deadline=None)
 def test_random_pages_hold_their_writing(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -48,7 +48,7 @@ _ACCELERATED = [i for i, (_, block) in enumerate(BLOCKS) if "accelerate.py" in b
 @pytest.mark.parametrize(
     "index",
     [
-        i
+        pytest.param(i, marks=[pytest.mark.slow] if "hanzoo train" in block else [])
         for i, (_, block) in enumerate(BLOCKS)
         if not _is_installation(block) and i not in (*_STAGES, *_GENERATORS, *_ACCELERATED)
     ],

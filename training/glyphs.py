@@ -287,11 +287,18 @@ def made_up_writers(strokes: Sequence[Strokes], writers: int, seed: int) -> list
     # Fresh processes: those of a program that has loaded TensorFlow must not be forked.
     context = multiprocessing.get_context("spawn")
     with futures.ProcessPoolExecutor(min(writers, os.cpu_count() or 1), context) as pool:
-        made = pool.map(_made_up_writer, [strokes] * writers, range(writers), [seed] * writers)
+        made = pool.map(made_up_writer, [strokes] * writers, range(writers), [seed] * writers)
         return list(tqdm.tqdm(made, desc="made-up writers", total=writers, disable=None))
 
 
-def _made_up_writer(strokes: Sequence[Strokes], writer: int, seed: int) -> sources.Glyphs:
+def made_up_writer(strokes: Sequence[Strokes], writer: int, seed: int) -> sources.Glyphs:
+    """The characters of one of `made_up_writers`.
+
+    Args:
+        strokes: Where the strokes come from.
+        writer: Its number, from 0.
+        seed: Of all of them.
+    """
     order = [strokes[(writer + turn) % len(strokes)] for turn in range(len(strokes))]
     characters = collections.ChainMap(*(dict(source.characters) for source in order))
     hand = StrokeHand(characters, [seed, writer], parts=parts_of(order, characters))

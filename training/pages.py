@@ -358,12 +358,14 @@ class _Layout:
         """Writes a number into the lower margin."""
         style, rng = self.style, self._rng
         text = self._hand.legible(str(rng.integers(1, 200)), rng)
-        signs = self._hand.signs(text, style.manner, 0.7 * style.em, "horizontal", rng)
+        side = 0.7 * style.em
+        signs = self._hand.signs(text, style.manner, side, "horizontal", rng)
         for chosen, places in writing.wrap(signs, 4.0, 0.0, style.manner):
             across = style.width * float(rng.choice([0.1, 0.5, 0.85]))
+            across = min(across, style.width - (float(places[-1]) + 1.2) * side)  # Not over the edge.
             start = np.array([across, style.height - style.margins[3] * style.em / 2])
             line, _ = writing.write(
-                self.written, chosen, places, start, 0.7 * style.em, 0.0, "horizontal", style.manner, rng
+                self.written, chosen, places, start, side, 0.0, "horizontal", style.manner, rng
             )
             self.lines += [line] if line else []
 
