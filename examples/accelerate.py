@@ -4,12 +4,13 @@
     python examples/accelerate.py lines DATA --fonts ... --strokes ... --out RUNS --minutes 25
 
 `hanzoo train` draws its batches in the process that trains, which is enough for two cores. A GPU learns from them
-thirty times as fast. `characters` trains hanzinet_m and hanzinet_s, from their presets, beside a larger network that
-sees the same batches and whose averaged weights teach them (see `training.distillation`). The accelerator distorts the
-characters, and the processes write as one made-up writer after another, so that few strokes are ever seen twice.
-`lines` trains line_s, from its preset, on batches that the processes draw. The rates follow the clock, so that whatever
-arrives in the given minutes makes a whole run. The averages of the weights end as folders of models in RUNS, from which
-`hanzoo train hanzinet_m_last --from RUNS/hanzinet_m` and its like go on.
+more than twenty times as fast as one process draws them. `characters` trains hanzinet_m and hanzinet_s, from their
+presets, beside a larger network that sees the same batches and whose averaged weights teach them (see
+`training.distillation`). The accelerator distorts the characters, and the processes write as one made-up writer after
+another, so that few strokes are ever seen twice. `lines` trains line_s, from its preset, on batches that the
+processes draw. The rates follow the clock, so that whatever arrives in the given minutes makes a whole run. The
+averages of the weights end as folders of models in RUNS, from which `hanzoo train hanzinet_m_last --from
+RUNS/hanzinet_m` and its like go on.
 
 Needs JAX and optax, the extra `distributed`, and a system that can fork.
 """
@@ -99,8 +100,8 @@ class Pool:
         self._drawn, self._writers = drawn, writers
         groups = [[writing.both_ways(source) for source in group] for group in (hands, fonts)]
         first = self._write(0)
-        self._sampler = _sampler([*groups, [first]])
-        self._ordinary = len(self._sampler.labels) - len(first.labels)
+        sampler = _sampler([*groups, [first]])
+        self._ordinary = len(sampler.labels) - len(first.labels)
         self._made = len(first.labels)
         count = self._ordinary + self._made * writers
         # Without a file: all processes see what one writes.
@@ -108,13 +109,14 @@ class Pool:
         self._known = np.frombuffer(mmap.mmap(-1, count * 16), np.float32).reshape(count, 4)
         self._there = np.frombuffer(mmap.mmap(-1, writers), np.bool_)
         self._there[0] = True
-        self._put(0, self._sampler.images)
+        self._put(0, sampler.images)
+        self._sampler = dataclasses.replace(sampler, images=self._images)
 
     def write(self, number: int, processes: int) -> None:
         """The work of one process: one made-up writer after the other, in place of those who were there longest."""
         for writer in itertools.count(number + 1, processes):
             made = self._write(writer)
-            if len(made.labels) == self._made:
+            if len(made.labels) == self._made:  # A sign that came out without ink has one form only.
                 place = writer % self._writers
                 self._put(self._ordinary + place * self._made, made.images)
                 self._there[place] = True
@@ -125,8 +127,7 @@ class Pool:
         """Glyphs, uint8 (n, 96, 96), what is known of them, which cells are blank, and labels, int32 (n,)."""
         rng = np.random.default_rng(seed)
         while True:
-            places = np.searchsorted(self._sampler.shares, rng.random(size))
-            places = np.minimum(places, len(self._sampler.shares) - 1)
+            places = self._sampler.places(rng, (size,))
             blank = rng.random(size) < _BLANK
             labels = np.where(blank, 0, self._sampler.labels[places]).astype(np.int32)
             writers = rng.choice(np.flatnonzero(self._there), size)
@@ -275,8 +276,8 @@ def characters(batches: Iterator[Any], clock: Clock, out: Path, teacher: dict[st
 
     @functools.partial(jax.jit, donate_argnums=0)
     def step(states: Any, seed: Any, batch: Any, kept: Any, rates: Any, taught: Any) -> tuple[Any, Any]:
-        *shown, labels = batch
-        images = distort.cells(jax.random.key(seed), *shown, kept)
+        drawn, known, blank, labels = batch
+        images = distort.cells(jax.random.key(seed), drawn, known, blank, kept)
         learnt = {
             "teacher": large.step(states["teacher"], images, rates["teacher"], lambda z: hard(z, labels))
         }

@@ -13,6 +13,7 @@ import numpy as np
 from jax import numpy as jnp
 from jax import random
 
+from training import augment
 from training.augment import Distortion
 from training.sources import EM
 
@@ -38,22 +39,11 @@ class Facts(NamedTuple):
 
 def facts(images: np.ndarray) -> Facts:
     """Measures glyphs, uint8 (n, 96, 96), dark on white."""
-    count = len(images)
-    side, middle, ring = (
-        np.full(count, EM, np.float32),
-        np.full((count, 2), EM / 2, np.float32),
-        np.zeros(count),
-    )
+    side, middle, ring = np.zeros(len(images)), np.zeros((len(images), 2)), np.zeros(len(images))
     for index, image in enumerate(images):
-        inked = image < 195
-        rows, columns = np.flatnonzero(inked.any(1)), np.flatnonzero(inked.any(0))
-        if not len(rows):
-            continue
-        side[index] = max(np.ptp(rows), np.ptp(columns)) + 1
-        middle[index] = (columns[0] + columns[-1]) / 2, (rows[0] + rows[-1]) / 2
-        if side[index] <= EM / 3:
-            ring[index] = cv2.connectedComponents((~inked).astype(np.uint8), connectivity=4)[0] > 2
-    return Facts(side, middle, ring.astype(np.float32))
+        side[index], middle[index] = augment.extent(255 - image)
+        ring[index] = side[index] <= EM / 3 and augment.is_ring(255 - image)
+    return Facts(*(measured.astype(np.float32) for measured in (side, middle, ring)))
 
 
 def cells(key: Any, glyphs: Any, known: Facts, blank: Any, share: Any) -> Any:
@@ -118,10 +108,8 @@ class _Dice:
 def _change_stroke_width(ink: Any, draw: _Dice) -> Any:
     odds = draw.uniform(0.0, 1.0)
     side = draw.integer(2, 5)
-    for number in (2, 3, 4):
-        shape = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (number, number))
-        ink_of = functools.reduce(jnp.maximum, _shifted(ink, shape, 0.0))
-        wide = ink_of if number == 2 else jnp.where(side == number, ink_of, wide)  # noqa: F821
+    shapes = [cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (number, number)) for number in (2, 3, 4)]
+    wide = jnp.stack([functools.reduce(jnp.maximum, _shifted(ink, shape, 0.0)) for shape in shapes])[side - 2]
     thin = functools.reduce(jnp.minimum, _shifted(ink, np.ones((2, 2)), 1.0))
     return jnp.where(odds < 0.25, wide, jnp.where(odds < 0.4, 0.7 * thin + 0.3 * ink, ink))
 

@@ -104,15 +104,13 @@ def _warp(ink: np.ndarray, rng: np.random.Generator, size: int, distortion: Dist
     scale = smallest + (largest - smallest) * rng.triangular(0, 0.5, 1)
     centre = np.array([EM, EM]) / 2
     spread = distortion.shift / 2
-    rows, columns = np.flatnonzero(ink.max(1) > 60), np.flatnonzero(ink.max(0) > 60)
-    side = max(np.ptp(rows), np.ptp(columns)) + 1 if len(rows) else EM
-    middle = np.array([columns.min() + columns.max(), rows.min() + rows.max()]) / 2 if len(rows) else centre
+    side, middle = extent(ink)
     if side > EM / 3 and rng.random() < 0.3:  # Fitted to the ink, as for a picture of one character.
         scale = 0.8 * size / cell * EM / side * rng.uniform(0.92, 1.08)
         centre = middle
     elif side <= EM / 3 and rng.random() < 0.7:
         # Vertical writing puts its stops at the upper right or in the middle of the cell; some hands make them tiny.
-        scale *= rng.uniform(0.7 if _is_ring(ink) else 0.5, 1.1)
+        scale *= rng.uniform(0.7 if is_ring(ink) else 0.5, 1.1)
         centre = middle + rng.uniform(-0.28, 0.28, 2) * EM
         spread = 0.0
     angle = np.deg2rad(rng.normal(0, distortion.rotation / 2.5))
@@ -141,7 +139,16 @@ def _warp(ink: np.ndarray, rng: np.random.Generator, size: int, distortion: Dist
     return np.minimum(warped * np.float32(rng.uniform(1.0, 1.6)), 1)
 
 
-def _is_ring(ink: np.ndarray) -> bool:
+def extent(ink: np.ndarray) -> tuple[int, np.ndarray]:
+    """The longer side of the ink of an em square in pixels, and x and y of its middle; those of the square without."""
+    rows, columns = np.flatnonzero(ink.max(1) > 60), np.flatnonzero(ink.max(0) > 60)
+    if not len(rows):
+        return EM, np.array([EM, EM]) / 2
+    middle = np.array([columns.min() + columns.max(), rows.min() + rows.max()]) / 2
+    return int(max(np.ptp(rows), np.ptp(columns))) + 1, middle
+
+
+def is_ring(ink: np.ndarray) -> bool:
     """Whether strokes enclose paper, as those of 。 do: much smaller, it would be a dot."""
     paper = (ink < 60).astype(np.uint8)
     return cv2.connectedComponents(paper, connectivity=4)[0] > 2  # The ink counts as one.

@@ -96,14 +96,17 @@ class CellSampler:
             fade=fade,
         )
 
+    def places(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        """Places of samples that are drawn: int of a shape."""
+        return np.minimum(np.searchsorted(self.shares, rng.random(shape)), len(self.shares) - 1)
+
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """The batch of a step: uint8 (batch, size, size, 1) and int32 (batch,)."""
         rng = np.random.default_rng([self.seed, int(step)])
         share = 1.0 if self.fade is None else float(np.interp(step, self.fade, (1.0, 0.5)))
         distortion = augment.Distortion().faded(share)
         drawn = max(self.size, 64)  # Smaller pictures are reduced, as crops of a page are.
-        places = np.searchsorted(self.shares, rng.random((2, self.batch_size)))
-        chosen = np.minimum(places, len(self.shares) - 1)
+        chosen = self.places(rng, (2, self.batch_size))
         blank = rng.random(self.batch_size) < self.blank_share
         pictures = [
             augment.cell_image(
