@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from zoo import charset
@@ -37,6 +37,7 @@ def test_normalising_twice_changes_nothing_and_keeps_the_length(text: str) -> No
 
 
 @given(st.text(alphabet=[*CHARACTERS, *"，！？：；（）︵︶﹁﹂"]))
+@example(":,—")
 def test_full_width_punctuation_keeps_its_ids(text: str) -> None:
     assert charset.encode(charset.fullwidth(text)) == charset.encode(text)
     assert charset.fullwidth(charset.fullwidth(text)) == charset.fullwidth(text)
@@ -63,6 +64,7 @@ def test_forms_of_a_character_share_its_class(written: str, meant: str) -> None:
 def test_punctuation_widens_beside_chinese_only() -> None:
     assert charset.fullwidth("你好,世界!") == "你好，世界！"
     assert charset.fullwidth("Hello, world!") == "Hello, world!"
+    assert charset.fullwidth("ok?!說") == "ok？！說"
 
 
 def test_each_variant_leads_into_the_charset() -> None:

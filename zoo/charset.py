@@ -7,6 +7,7 @@ Id 0 is the CTC blank; for a classifier of cells it means an empty cell.
 """
 
 import functools
+import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,7 +29,8 @@ _VARIANTS = {
                "說為眾峰群啟教溫裡真戶產內吳青黃絕強稅悅脫閱銳錄綠緣彥顏奧換喚毀冊床線牆韻雞", strict=True)),
 }  # fmt: skip
 
-_FULLWIDTH = dict(zip(",!?:;()", "，！？：；（）", strict=True))
+_FULLWIDTH = str.maketrans(",!?:;()", "，！？：；（）")
+_MARKS = re.compile(r"[,!?:;()]+")
 
 
 @functools.cache
@@ -100,16 +102,14 @@ def _is_chinese(character: str) -> bool:
 
 
 def fullwidth(text: str) -> str:
-    """Gives the punctuation `,!?:;()` beside Chinese text its full-width form.
+    """Gives the punctuation `,!?:;()` beside Chinese text its full-width form; marks side by side get it together.
 
     The inverse of `normalise` as far as this punctuation goes: normalising the result gives the
     same ids.
     """
-    widened = list(text)
-    for position, character in enumerate(text):
-        if character in _FULLWIDTH:
-            before = widened[position - 1] if position else ""
-            after = text[position + 1 : position + 2]
-            if (before and _is_chinese(before)) or (after and _is_chinese(after)):
-                widened[position] = _FULLWIDTH[character]
-    return "".join(widened)
+
+    def widened(marks: re.Match[str]) -> str:
+        beside = text[max(marks.start() - 1, 0) : marks.start()] + text[marks.end() : marks.end() + 1]
+        return marks[0].translate(_FULLWIDTH) if any(map(_is_chinese, beside)) else marks[0]
+
+    return _MARKS.sub(widened, text)
