@@ -39,8 +39,9 @@ os.environ["KERAS_BACKEND"] = "jax"  # Before Keras is loaded.
 import distort
 
 import zoo
-from training import glyphs, pipeline, recipe, signs, sources, strips, strokes, texts, writing
+from training import glyphs, pipeline, signs, sources, strips, strokes, texts, writing
 from training.recipe import CharacterRecipe
+from training.recipes import classification, recognition
 from training.sources import EM, Glyphs
 from zoo import charset
 
@@ -78,7 +79,9 @@ class Clock:
 
 def read(options: argparse.Namespace) -> tuple[list[Glyphs], list[Glyphs], list[strokes.Strokes]]:
     """The hands and fonts that train, and the strokes of made-up writers."""
-    hands = sources.read_hands(options.data / "hands" / "train", recipe.find("hanzinet_m").chinese_only)
+    hands = sources.read_hands(
+        options.data / "hands" / "train", classification.RECIPES["hanzinet_m"].chinese_only
+    )
     with futures.ProcessPoolExecutor(options.processes, multiprocessing.get_context("fork")) as pool:
         fonts = list(pool.map(sources.read_font, options.fonts))
     return hands, fonts, signs.read_all(options.strokes)
@@ -183,7 +186,9 @@ def strips_of(groups: Sequence[Sequence[Glyphs]], data: Path, batch_size: int) -
     every = [source for group in groups for source in group]
     read = texts.read_texts(texts.of_folder(data)) or texts.invented(every, seed=0)
     sentences, _ = texts.split(read)  # The others measure.
-    sampler = strips.StripSampler.of(sentences, every, recipe.find("line_s").widths, batch_size, seed=0)
+    sampler = strips.StripSampler.of(
+        sentences, every, recognition.RECIPES["line_s"].widths, batch_size, seed=0
+    )
     ends = np.cumsum([len(group) for group in groups])[:-1]
     parts = np.split(sampler.shares, ends)
     shares = np.concatenate([share * part / part.sum() for share, part in zip(_MIX, parts, strict=True)])
@@ -305,7 +310,11 @@ def characters(batches: Iterator[Any], clock: Clock, out: Path, teacher: dict[st
             learner.state = states[name]
         return losses
 
-    loop(train, batches, clock, lambda: [learner.save(out / name) for name, learner in learners.items()])
+    def save() -> None:
+        for name, learner in learners.items():
+            learner.save(out / name)
+
+    loop(train, batches, clock, save)
 
 
 def lines(batches: Iterator[Batch], clock: Clock, out: Path) -> None:

@@ -306,6 +306,7 @@ def test_times_are_taken_in_processes_of_their_own(preset: Path, no_clock: pytes
     assert all(0 < time < 1000 for times in found["milliseconds"].values() for time in times.values())
 
 
+@pytest.mark.slow
 def test_a_detector_becomes_a_preset(tmp_path: Path) -> None:
     recipe = DetectionRecipe(
         model="dbnet",

@@ -230,8 +230,7 @@ def prefix_beam(
     # character, and what the bigram says of it.
     beam: dict[tuple[int, ...], tuple[float, float, float]] = {(): (0.0, _NEVER, 0.0)}
     for step in scores:
-        classes = _top_classes(step, top)
-        classes = classes[step[classes] >= least]
+        classes = _top_classes(step, top, least)
         values = step[classes].tolist()
         names = classes.tolist()
         blank = float(step[BLANK])
@@ -387,11 +386,12 @@ def _checked(logits: np.ndarray) -> np.ndarray:
     return log_softmax(logits) if len(logits) else logits.astype(np.float64)
 
 
-def _top_classes(step: np.ndarray, top: int) -> np.ndarray:
-    """The most probable classes of a step, the blank left out, ascending."""
-    count = min(top, len(step))
-    best = np.argpartition(step, len(step) - count)[-count:] if count < len(step) else np.arange(len(step))
-    return np.sort(best[best != BLANK])
+def _top_classes(step: np.ndarray, top: int, least: float) -> np.ndarray:
+    """The most probable classes of a step, at most `top` and none less than `least`; the blank left out, ascending."""
+    classes = np.flatnonzero(step >= least)
+    if len(classes) > top:
+        classes = np.sort(classes[np.argpartition(step[classes], -top)[-top:]])
+    return classes[classes != BLANK]
 
 
 def _add(a: float, b: float) -> float:

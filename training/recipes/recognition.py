@@ -1,6 +1,6 @@
 """Recipes of line readers."""
 
-from training.recipe import LineRecipe, Recipe
+from training.recipe import LineRecipe
 
 # The most frequent characters of laws and poems, punctuation included.
 _COMMON = (
@@ -10,7 +10,7 @@ _COMMON = (
     "收委度提登大程營全院歸萬數利告;品調千置至教驗過正對制向原君交道"
 )
 
-RECIPES: dict[str, Recipe] = {
+RECIPES = {
     # The bundled line reader, from the bundled recogniser: an hour and a half on one core. Pass --fonts and
     # --strokes.
     "line_s": LineRecipe(
