@@ -43,7 +43,7 @@ from training import glyphs, pipeline, signs, sources, strips, strokes, texts, w
 from training.recipe import CharacterRecipe
 from training.recipes import classification, recognition
 from training.sources import EM, Glyphs
-from zoo import charset
+from zoo import charset, emphasis
 
 # Hands, fonts and made-up writers, in shares of what is drawn of a class.
 _MIX = (0.38, 0.24, 0.38)
@@ -276,8 +276,10 @@ def characters(batches: Iterator[Any], clock: Clock, out: Path, teacher: dict[st
     keras.config.set_dtype_policy("float32")
     students = {name: Learner(zoo.load(name), 2e-3) for name in ("hanzinet_m", "hanzinet_s")}
 
+    prior = np.log(emphasis.of(charset.CHARACTERS))
+
     def hard(logits: Any, labels: Any) -> Any:
-        return crossentropy(labels, logits).mean()
+        return crossentropy(labels, logits, prior).mean()
 
     @functools.partial(jax.jit, donate_argnums=0)
     def step(states: Any, seed: Any, batch: Any, kept: Any, rates: Any, taught: Any) -> tuple[Any, Any]:

@@ -26,6 +26,7 @@ or tells that a cell is empty.
 - Input `image`: uint8 (N, {height}, {width}, {channels}), dark ink on light paper, a cell with 6 % of its
   surroundings.
 - Output `logits`: float32 (N, {classes:,}), the ids of `zoo.characters`; id 0 is an empty cell.
+  They are those of characters that are all as likely; for text, add the logarithm of `zoo.emphasis.of` to them.
   Divide by the temperature {result["temperature"]:.3f} before the softmax.
 - {_threshold(result["reject_threshold"])}
 - {result["parameters"]:,} parameters; `model.tflite` takes {result["files"]["model.tflite"]["bytes"]:,} bytes

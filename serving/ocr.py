@@ -20,7 +20,7 @@ from serving.ahead import meanwhile
 from serving.cells import BATCH, MARGIN
 from serving.endpoint import DEFAULT_SIGNATURE, Address, Endpoint, EndpointError
 from serving.page import Box, Cells, Character, Line, Page
-from zoo import charset, ctc, geometry, manuscript, paper
+from zoo import charset, ctc, emphasis, geometry, manuscript, paper
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | np.ndarray
 """A path, the bytes of a file, or pixels: uint8 (H, W) or (H, W, 3) RGB."""
@@ -303,7 +303,7 @@ class Reader:
         box, views = single.views(image, self._recogniser.size)
         lines: tuple[Line, ...] = ()
         if box is not None:
-            fitted, *smaller = self._recogniser(views)
+            fitted, *smaller = self._recogniser(views, emphasised=False)
             characters = self._recogniser.characters
             marks = [reading for reading in smaller if _is_mark(characters[reading.alternatives[0][0]])]
             best = max([fitted, *marks], key=lambda reading: reading.certainty)
@@ -387,21 +387,30 @@ class _Recogniser:
         self.size = preset.size
         self.characters = preset.characters
         self._temperature = preset.temperature
+        self._prior = np.log(emphasis.of(preset.characters))
         self._padded = padded
 
-    def __call__(self, crops: np.ndarray) -> list[_Reading]:
-        """Recognises crops, uint8 (N, size, size)."""
+    def __call__(self, crops: np.ndarray, emphasised: bool = True) -> list[_Reading]:
+        """Recognises crops, uint8 (N, size, size); `emphasised` as in `logits`."""
         if not self._padded:
-            return self._interpret(self.logits(crops))
+            return self._interpret(self.logits(crops, emphasised=emphasised))
         chunks = [crops[start : start + BATCH] for start in range(0, len(crops), BATCH)]
         return [
             reading
             for chunk in chunks
-            for reading in self._interpret(self.logits(chunk, BATCH if len(chunks) > 1 else len(chunk)))
+            for reading in self._interpret(
+                self.logits(chunk, BATCH if len(chunks) > 1 else len(chunk), emphasised)
+            )
         ]
 
-    def logits(self, crops: np.ndarray, size: int = 0) -> np.ndarray:
+    def logits(self, crops: np.ndarray, size: int = 0, emphasised: bool = True) -> np.ndarray:
         """What the network answers to crops, uint8 (N, size, size), in a batch of N, or more with empty ones.
+
+        Args:
+            crops: The crops.
+            size: Of the batch.
+            emphasised: Whether signs count for as many as a page shows, see `zoo.emphasis`; else each character is as
+                likely as another.
 
         Returns:
             float32 (N, classes), divided by the temperature.
@@ -414,7 +423,7 @@ class _Recogniser:
                 f"{self._session.path}: the model must have a logit for each of the "
                 f"{len(self.characters)} classes. Received: {logits.shape[1]}."
             )
-        return logits / np.float32(self._temperature)
+        return (logits + self._prior if emphasised else logits) / np.float32(self._temperature)
 
     def _interpret(self, logits: np.ndarray) -> list[_Reading]:
         odds = np.exp(logits - logits.max(1, keepdims=True))

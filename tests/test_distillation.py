@@ -49,8 +49,9 @@ def test_targets_hold_the_label_and_the_best_answers() -> None:
 
 def test_without_a_share_the_loss_is_that_of_the_label() -> None:
     made = distillation.targets(_Teacher(LOGITS), IMAGES, LABELS, temperature=1.0)
-    expected = keras.ops.sparse_categorical_crossentropy(LABELS, LOGITS, from_logits=True)
-    np.testing.assert_allclose(distillation.crossentropy(made, LOGITS, 0.0, 1.0), expected, rtol=1e-6)
+    prior = np.linspace(-1, 2, LOGITS.shape[1], dtype=np.float32)
+    expected = keras.ops.sparse_categorical_crossentropy(LABELS, LOGITS + prior, from_logits=True)
+    np.testing.assert_allclose(distillation.crossentropy(made, LOGITS, prior, 0.0, 1.0), expected, rtol=1e-6)
     right = distillation.accuracy(made, LOGITS)
     np.testing.assert_array_equal(right, (LOGITS.argmax(1) == LABELS).astype(np.float32))
 
@@ -60,9 +61,10 @@ def test_the_teachers_own_logits_are_the_best_answer(temperature: float) -> None
     logits = np.full((1, 20), -60.0, np.float32)
     logits[0, :8] = LOGITS[0, :8]  # All the probability is in the answers that are kept.
     made = distillation.targets(_Teacher(logits), IMAGES[:1], LABELS[:1], temperature)
+    prior = np.linspace(-1, 2, logits.shape[1], dtype=np.float32)  # No matter to the teacher.
     student = tf.Variable(logits)
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(distillation.crossentropy(made, student, 1.0, temperature))
+        loss = tf.reduce_sum(distillation.crossentropy(made, student, prior, 1.0, temperature))
     np.testing.assert_allclose(tape.gradient(loss, student), 0, atol=1e-4)
 
 

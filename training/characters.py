@@ -24,7 +24,7 @@ from training import (
 )
 from training.recipe import CharacterRecipe
 from training.task import hands_before
-from zoo import charset, narrowing
+from zoo import charset, emphasis, narrowing
 
 
 class CharacterTask:
@@ -140,17 +140,21 @@ class CharacterTask:
             recipe.blank_share,
             recipe.seed,
             size=self.model.input_shape[1],
-            classes=len(self.characters),
+            characters=self.characters,
             fade=(round(steps * (1 - recipe.fade)), steps) if recipe.fade else None,
         )
 
     def compile(self, model: keras.Model) -> None:
         recipe = self.recipe
-        loss = functools.partial(crossentropy, smoothing=recipe.label_smoothing)
+        prior = np.log(emphasis.of(self.characters))
+        loss = functools.partial(crossentropy, prior=prior, smoothing=recipe.label_smoothing)
         accuracy = keras.metrics.sparse_categorical_accuracy
         if recipe.teacher is not None:
             loss = functools.partial(
-                distillation.crossentropy, share=recipe.teacher_share, temperature=recipe.teacher_temperature
+                distillation.crossentropy,
+                prior=prior,
+                share=recipe.teacher_share,
+                temperature=recipe.teacher_temperature,
             )
             accuracy = distillation.accuracy
         model.compile(
@@ -219,8 +223,13 @@ def _copy_head(source: keras.Model, model: keras.Model) -> None:
     new.set_weights(old.get_weights())
 
 
-def crossentropy(labels: Any, logits: Any, smoothing: float = 0.0) -> Any:
-    """Cross-entropy of logits (N, classes) with ids (N,), a share of the target spread over all classes."""
+def crossentropy(labels: Any, logits: Any, prior: np.ndarray, smoothing: float = 0.0) -> Any:
+    """Cross-entropy of logits (N, classes) with ids (N,), a share of the target spread over all classes.
+
+    The logits are asked to be those of classes that are all as likely; `prior`, (classes,), is the logarithm of how
+    much more often each is drawn, see `zoo.emphasis`.
+    """
+    logits = logits + prior
     loss = keras.ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
     if not smoothing:
         return loss

@@ -49,10 +49,13 @@ def with_answers(batches: tf.data.Dataset, teacher: keras.Model, temperature: fl
     return batches.map(add).prefetch(2)
 
 
-def crossentropy(targets: Any, logits: Any, share: float, temperature: float) -> Any:
-    """Cross-entropy with the label, and a `share` with the teacher's answers at a temperature: (N,)."""
+def crossentropy(targets: Any, logits: Any, prior: np.ndarray, share: float, temperature: float) -> Any:
+    """Cross-entropy with the label, and a `share` with the teacher's answers at a temperature: (N,).
+
+    `prior` as in `training.characters.crossentropy`; the teacher knows of none.
+    """
     labels = keras.ops.cast(targets[:, 0], "int32")
-    hard = keras.ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    hard = keras.ops.sparse_categorical_crossentropy(labels, logits + prior, from_logits=True)
     best = keras.ops.cast(targets[:, 1 : 1 + ANSWERS], "int32")
     cooled = keras.ops.log_softmax(logits / temperature)
     soft = -keras.ops.sum(

@@ -24,7 +24,6 @@ from scipy import stats
 
 import zoo
 from training import augment, drawing, metrics, pipeline, sources
-from training.characters import crossentropy
 from training.generator import Generator
 from training.sources import EM, Glyphs
 
@@ -251,7 +250,8 @@ class _Reader:
         self._classes, self._steps = classes, steps
         self.model = self._fresh()
         schedule = keras.optimizers.schedules.CosineDecay(3e-3, steps)
-        self.model.compile(keras.optimizers.Adam(schedule), {"logits": crossentropy}, jit_compile=False)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        self.model.compile(keras.optimizers.Adam(schedule), {"logits": loss}, jit_compile=False)
 
     def _fresh(self) -> keras.Model:
         return zoo.create("hanzinet", classes=self._classes, **_READER)

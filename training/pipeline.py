@@ -9,18 +9,7 @@ import tensorflow as tf
 
 from training import augment
 from training.sources import Glyphs
-from zoo import charset, kinds
-
-_FREQUENT = "、。，「」：；？！（）…—"
-# Look-alikes of what fills pages of Chinese, where they are rare: + 十, ' ，, ‘ 。, 夭 天. Others, such as %, are no danger.
-_RARE = "\"'*+-^_`|“”‘’×°ˉˊˇˋ˙ㄧ夭孑"
-
-# All other signs, digits, letters and bopomofo: few hands wrote them, and many look like parts of Chinese characters.
-_OTHERS = [
-    index
-    for index, character in enumerate(charset.CHARACTERS)
-    if character not in _FREQUENT + _RARE and kinds.kind(character) != "Chinese"
-]
+from zoo import charset, emphasis
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,9 +17,7 @@ class CellSampler:
     """Draws pictures of cells with their labels, class by class.
 
     A class is drawn in proportion to the square root of its samples, so that the rare ones are
-    seen; signs, digits, letters and bopomofo are seen more often, most of all the punctuation that
-    fills pages, and rare look-alikes of what fills pages less often. The same seed and step give
-    the same batch.
+    seen, and to its emphasis (`zoo.emphasis`). The same seed and step give the same batch.
 
     Attributes:
         images: uint8 (n, 96, 96), dark ink on white.
@@ -61,7 +48,7 @@ class CellSampler:
         blank_share: float,
         seed: int,
         size: int = 64,
-        classes: int = len(charset.CHARACTERS),
+        characters: Sequence[str] = charset.CHARACTERS,
         fade: tuple[int, int] | None = None,
     ) -> "CellSampler":
         """Joins sources.
@@ -73,18 +60,15 @@ class CellSampler:
             blank_share: Share of empty cells.
             seed: Of order and distortions.
             size: Side of a picture.
-            classes: Number of classes.
+            characters: The character of each class.
             fade: As the attribute.
         """
         labels = np.concatenate([source.labels for source in sources])
         weights = np.concatenate(
             [np.full(len(source.labels), real_weight if source.real else 1.0) for source in sources]
         )
-        totals = np.bincount(labels, weights, minlength=classes)
-        shares = weights / np.sqrt(totals[labels])
-        shares[np.isin(labels, charset.encode(_FREQUENT))] *= 4
-        shares[np.isin(labels, charset.encode(_RARE))] *= 0.4
-        shares[np.isin(labels, _OTHERS)] *= 2
+        totals = np.bincount(labels, weights, minlength=len(characters))
+        shares = weights / np.sqrt(totals[labels]) * emphasis.of(characters)[labels]
         return cls(
             images=np.concatenate([source.images for source in sources]),
             labels=labels,
