@@ -13,11 +13,13 @@ from tests import tiny
 
 # The tiny B1 to B7 are the network of B0, which is exported for all.
 _SAME = [f"efficientnet_b{phi}" for phi in range(1, 8)]
-# What takes half a minute or more; every run exports a small network of each kind, DBNet in `test_dbnet`.
+# What takes half a minute or more; every run exports a small network of each kind, CRNN in `test_crnn` and DBNet in
+# `test_dbnet`.
 _SLOW = [
     "efficientnet_b0",
     "craft",
     "craft_s",
+    "crnn",
     "crnn_vgg",
     "dbnet",
     "dbnet_s",
