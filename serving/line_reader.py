@@ -110,10 +110,11 @@ def _characters(logits: np.ndarray, ink: np.ndarray) -> list[Seen]:
     likely = (scores >= _LEAST).any(0)
     likely[ctc.BLANK] = True
     names = np.flatnonzero(likely)
-    best = ctc.prefix_beam(scores[:, names], _BEAM, _TOP, least=_LEAST)[0].ids
+    searched = scores[:, names]
+    best = ctc.prefix_beam(searched, _BEAM, _TOP, least=_LEAST)[0].ids
     if not best:
         return []
-    spans = np.array(ctc.align(scores[:, names], best))
+    spans = np.array(ctc.align(searched, best))
     edges = _edges(ink, (spans.sum(1) - 1) / 2 * strips.STEP)
     return [
         Seen(start, stop, _alternatives(np.exp(scores[first:last, 1:]).sum(0), int(label)))
