@@ -138,9 +138,7 @@ def test_temperature_softens_the_scores():
 def test_an_overwhelming_blank_leaves_finite_scores():
     logits = np.zeros((1, len(ocr.charset.CHARACTERS)), np.float32)
     logits[0, 0] = 1000
-    (reading,) = ocr._Recogniser(_Fixed(logits), _preset(1.0))(
-        np.zeros((1, 64, 64), np.uint8), emphasised=False
-    )
+    (reading,) = ocr._Recogniser(_Fixed(logits), _preset(1.0))(np.zeros((1, 64, 64), np.uint8))
     assert reading.blank
     assert all(np.isfinite(score) for _, score in reading.alternatives)
     assert len(reading.alternatives) == contexts.FOLLOWED
