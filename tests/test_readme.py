@@ -33,7 +33,7 @@ def test_the_readme_installs_with_two_commands_that_ci_runs() -> None:
     assert "README.md" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
-_STAGES = [i for i, (_, block) in enumerate(BLOCKS) if "hanzinet_m_48" in block]
+_STAGES = [i for i, (_, block) in enumerate(BLOCKS) if "hanzinet_slim_48" in block]
 """The training of the bundled readers takes hours; a test of its own runs it shortened."""
 
 
@@ -70,13 +70,13 @@ def test_the_stages_of_the_bundled_readers_run_shortened(tmp_path: Path) -> None
     done = _run(kind, "\n".join(lines), tmp_path)
     assert done.returncode == 0, done.stderr
     sizes = {
-        name: zoo.load(tmp_path / "runs" / name).input_shape[1] for name in ("m48", "m1", "m2", "m", "s")
+        name: zoo.load(tmp_path / "runs" / name).input_shape[1] for name in ("slim48", "slim", "both", "m", "s")
     }
-    assert sizes == {"m48": 48, "m1": 64, "m2": 64, "m": 64, "s": 64}
+    assert sizes == {"slim48": 48, "slim": 64, "both": 64, "m": 64, "s": 64}
     made = zoo.describe(tmp_path / "runs" / "presets" / "my_reader")
     assert made["data"]["fonts"] == ["made"]
     assert made["data"]["stroke_writers"] == 1
-    assert made["recipe"]["start"] == "mean"
+    assert (made["recipe"]["widen_from"], made["recipe"]["teacher"]) == ("slim", "both")
 
 
 @pytest.mark.slow

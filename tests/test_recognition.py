@@ -12,7 +12,7 @@ import tensorflow as tf
 import zoo
 from tests import made_hands
 from training import fit, recognition
-from training.recipe import LineRecipe, find, from_json, to_json
+from training.recipe import LineRecipe, from_json, to_json
 from zoo import linenet
 
 TINY = LineRecipe(
@@ -169,11 +169,12 @@ def test_the_loss_is_that_of_ctc_over_all_classes() -> None:
     np.testing.assert_allclose(found[1], expected[1], atol=1e-4)
 
 
-def test_the_recipe_of_the_bundled_reader_fits_the_bundled_recogniser() -> None:
-    recipe = find("line_s")
-    assert isinstance(recipe, LineRecipe)
-    model = zoo.create(recipe.model, classes=zoo.load(recipe.recogniser).output["logits"].shape[-1])
-    linenet.from_recogniser(model, zoo.load(recipe.recogniser))
+def test_the_bundled_line_reader_starts_from_the_slim_recogniser() -> None:
+    single = zoo.create("hanzinet_slim", classes=9)
+    model = zoo.create("line_s", classes=9)
+    linenet.from_recogniser(model, single)
+    image = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 1), np.uint8)
+    np.testing.assert_allclose(model(image)["logits"][:, 4], single(image)["logits"], rtol=1e-4, atol=1e-4)
 
 
 @pytest.fixture

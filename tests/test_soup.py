@@ -48,6 +48,16 @@ def test_the_mean_of_runs_tells_of_the_training_of_the_last_one(tmp_path: Path) 
     assert {path.name for path in (tmp_path / "mean").iterdir()} == {"result.json", zoo.WEIGHTS}
 
 
+def test_answers_of_networks_that_differ_are_averaged(tmp_path: Path) -> None:
+    one, other = saved(tmp_path / "one", 0.01), saved(tmp_path / "other", 0.02, embedding=4)
+    soup.save([one, other], tmp_path / "both", apart=True)
+    pictures = np.random.default_rng(0).integers(0, 256, (3, *zoo.load(one).input_shape[1:]), np.uint8)
+    first, second, both = (
+        zoo.load(folder).predict_on_batch(pictures)["logits"] for folder in (one, other, tmp_path / "both")
+    )
+    np.testing.assert_allclose(both, (first + second) / 2, rtol=1e-5, atol=1e-6)
+
+
 def test_networks_that_differ_are_named(tmp_path: Path) -> None:
     one, other = saved(tmp_path / "one", 1.0), saved(tmp_path / "other", 1.0, embedding=4)
     with pytest.raises(ValueError, match="must be the same network"):

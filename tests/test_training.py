@@ -85,6 +85,14 @@ def test_a_model_starts_from_the_channels_of_a_wider_one(data: Path, run: Path) 
     assert kept == [True] * 3
 
 
+def test_a_model_grows_from_a_smaller_one(data: Path, run: Path) -> None:
+    sizes = TINY.sizes | {"widths": (8, 12, 16, 24), "depths": (0, 1, 1, 0)}
+    small = zoo.load(run)
+    pictures = np.random.default_rng(0).integers(0, 256, (4, *small.input_shape[1:]), np.uint8)
+    large = dataclasses.replace(TINY, data=data, widen_from=str(run), sizes=sizes).task().model
+    np.testing.assert_allclose(large(pictures)["logits"], small(pictures)["logits"], rtol=1e-3, atol=1e-4)
+
+
 def test_a_head_of_another_rank_is_refused(data: Path, run: Path) -> None:
     recipe = dataclasses.replace(TINY, data=data, head_from=str(run), sizes=TINY.sizes | {"embedding": 7})
     with pytest.raises(ValueError, match=r"`head_from` must be a preset whose last layer"):

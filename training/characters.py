@@ -24,7 +24,7 @@ from training import (
 )
 from training.recipe import CharacterRecipe
 from training.task import hands_before
-from zoo import charset, emphasis, narrowing
+from zoo import charset, emphasis, narrowing, widening
 
 
 class CharacterTask:
@@ -62,7 +62,7 @@ class CharacterTask:
         self._origin = {
             "hands": [source.writer for source in self.train],
             "hands_before": hands_before(
-                (recipe.start, recipe.teacher, recipe.head_from, recipe.narrow_from)
+                (recipe.start, recipe.teacher, recipe.head_from, recipe.narrow_from, recipe.widen_from)
             ),
             "sets": [Path(name).name for name in recipe.sets],
             "fonts": [source.writer for source in fonts],
@@ -126,6 +126,8 @@ class CharacterTask:
             _copy_head(zoo.load(self.recipe.head_from), model)
         if self.recipe.narrow_from is not None:
             narrowing.narrow(zoo.load(self.recipe.narrow_from), model)
+        if self.recipe.widen_from is not None:
+            widening.widen(zoo.load(self.recipe.widen_from), model)
         return model
 
     @functools.cached_property

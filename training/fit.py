@@ -112,7 +112,7 @@ def task_of(
     changes = {name: value for name, value in given.items() if value and hasattr(recipe, name)}
     if isinstance(recipe, CharacterRecipe):  # What holds for training only.
         changes |= {"hands": True, "add_characters": False}
-        changes |= dict.fromkeys(("teacher", "head_from", "narrow_from"))
+        changes |= dict.fromkeys(("teacher", "head_from", "narrow_from", "widen_from"))
     if isinstance(recipe, GenerationRecipe):  # The model tells what was held out from it.
         changes["also_held_out"] = ""
     return dataclasses.replace(recipe, start=str(model), **changes).task()

@@ -95,6 +95,8 @@ class CharacterRecipe(SupervisedRecipe):
             start as noise otherwise, and a deep network learns nothing for the first 100,000 pictures.
         narrow_from: Preset, or folder of a run, of a wider network of the same kind; the most important of its
             channels are what this one starts from, see `zoo.narrowing`.
+        widen_from: Preset, or folder of a run, of a smaller network of the same kind; this one starts with its answers,
+            see `zoo.widening`.
         label_smoothing: Share of the target that is spread over all characters; not beside a teacher.
         teacher: Preset, or folder of a run, whose answers the model learns besides the labels.
         teacher_share: Share of the loss that follows the teacher.
@@ -117,6 +119,7 @@ class CharacterRecipe(SupervisedRecipe):
     fade: float = 0.0
     head_from: str | None = None
     narrow_from: str | None = None
+    widen_from: str | None = None
     label_smoothing: float = 0.0
     teacher: str | None = None
     teacher_share: float = 0.7
@@ -326,7 +329,7 @@ def to_json(recipe: Recipe) -> dict[str, Any]:
     kept = {name: value for name, value in fields.items() if name not in _PATHS}
     models = {
         name: Path(kept[name]).name
-        for name in ("start", "head_from", "narrow_from", "teacher", "recogniser")
+        for name in ("start", "head_from", "narrow_from", "widen_from", "teacher", "recogniser")
         if kept.get(name)
     }
     return {"kind": type(recipe).__name__, **kept, **models}

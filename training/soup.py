@@ -1,10 +1,12 @@
 """The mean of the weights of several runs: `python -m training.soup MODEL MODEL... --out FOLDER`.
 
 Runs that start from the same weights end near one another, and their mean is often better than each of them. Another
-run may go on from it with `--from FOLDER`, or `hanzoo preset` make a preset of it.
+run may go on from it with `--from FOLDER`, or `hanzoo preset` make a preset of it. With `--apart` the models stay side
+by side, and their answers are averaged: an ensemble, which teaches with `--teacher FOLDER`.
 
-Reference:
+References:
     Wortsman et al. 2022, model soups, https://arxiv.org/abs/2203.05482
+    Hinton et al. 2015, an ensemble as a teacher, https://arxiv.org/abs/1503.02531
 """
 
 import argparse
@@ -17,6 +19,7 @@ import numpy as np
 
 import zoo
 from training import fit
+from zoo import ensemble
 
 _TOLD = ("recipe", "parameters", "training", "added_characters", "data")
 """What a run tells of how it was trained."""
@@ -46,18 +49,19 @@ def mean(models: Sequence[str | Path]) -> keras.Model:
     return first
 
 
-def save(models: Sequence[str | Path], folder: Path) -> None:
+def save(models: Sequence[str | Path], folder: Path, apart: bool = False) -> None:
     """Writes the mean, and of runs or presets what the last one tells of its training.
 
     Args:
-        models: As of `mean`.
+        models: As of `mean`; or, where they stay apart, different networks of the same classes.
         folder: Made if needed.
+        apart: Average the answers of the models instead of their weights, see `zoo.ensemble`.
 
     Raises:
-        ValueError: As of `mean`.
+        ValueError: As of `mean` or `zoo.ensemble.of`.
         OSError: The folder cannot be written.
     """
-    zoo.save(mean(models), folder)
+    zoo.save(ensemble.of([zoo.load(name) for name in models]) if apart else mean(models), folder)
     last = zoo.describe(models[-1])
     if "recipe" not in last:
         return
@@ -71,9 +75,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.soup", description=__doc__)
     parser.add_argument("models", nargs="+", metavar="MODEL", help="preset, or folder of a run")
     parser.add_argument("--out", type=Path, required=True, help="folder of the mean")
+    parser.add_argument("--apart", action="store_true", help="average the answers instead of the weights")
     options = parser.parse_args()
     try:
-        save(options.models, options.out)
+        save(options.models, options.out, options.apart)
     except (ValueError, OSError) as error:
         sys.exit(f"hanzoo: {error}")
 

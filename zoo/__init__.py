@@ -3,10 +3,11 @@
 import difflib
 import hashlib
 import importlib
+import inspect
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ MODELS = {
     "vgg16": "zoo.vgg:vgg16",
     **{f"efficientnet_b{phi}": f"zoo.efficientnet:b{phi}" for phi in range(8)},
     "hanzinet": "zoo.hanzinet:hanzinet",
+    "hanzinet_slim": "zoo.hanzinet:hanzinet_slim",
     "hanzinet_m": "zoo.hanzinet:hanzinet_m",
     "hanzinet_s": "zoo.hanzinet:hanzinet_s",
     "crnn": "zoo.crnn:crnn",
@@ -65,15 +67,20 @@ def create(name: str, **sizes: Any) -> "keras.Model":
     Raises:
         ValueError: No model has this name.
     """
-    if name not in MODELS:
-        raise ValueError(
-            f"No model named {name!r}.{did_you_mean(name, MODELS)} `zoo.names()` lists all {len(MODELS)}."
-        )
-    module, builder = MODELS[name].split(":")
-    model = getattr(importlib.import_module(module), builder)(**sizes)
+    model = _builder(name)(**sizes)
     # What `save` writes, so that `load` can build the same model from code.
     model.built_by_zoo = {"model": name, "sizes": sizes}
     return model
+
+
+def takes(name: str, size: str) -> bool:
+    """Whether `create` takes this size of a model, such as "channels".
+
+    Raises:
+        ValueError: No model has this name.
+    """
+    known = inspect.signature(_builder(name)).parameters
+    return size in known or any(one.kind is one.VAR_KEYWORD for one in known.values())
 
 
 def save(model: "keras.Model", folder: str | Path) -> None:
@@ -211,6 +218,15 @@ def with_size(model: "keras.Model", size: int) -> "keras.Model":
             value = np.asarray(map_of_channels)[..., None] * np.float32(shrunk)
         new.assign(value)
     return resized
+
+
+def _builder(name: str) -> "Callable[..., keras.Model]":
+    if name not in MODELS:
+        raise ValueError(
+            f"No model named {name!r}.{did_you_mean(name, MODELS)} `zoo.names()` lists all {len(MODELS)}."
+        )
+    module, builder = MODELS[name].split(":")
+    return getattr(importlib.import_module(module), builder)
 
 
 def _bundled() -> list[str]:

@@ -58,6 +58,7 @@ def ensemble(
 
     Raises:
         ValueError: There are fewer than two members, or `combine` is unknown.
+        TypeError: A member takes grey pictures only, and `channels` is 3.
     """
     if len(members) < 2:
         raise ValueError(f"`members` must be at least two. Received: {members}.")
@@ -67,7 +68,7 @@ def ensemble(
     image = keras.Input((size, size, channels), dtype="uint8", name="image")
     logits = []
     for index, (name, sizes) in enumerate(members):
-        model = zoo.create(name, **{"classes": classes, "size": size, "channels": channels, **sizes})
+        model = zoo.create(name, **{"classes": classes, "size": size, **_channels(name, channels), **sizes})
         # Two members of one name would clash.
         member = keras.Model(model.input, model.output, name=f"member{index}_{name}")
         logits.append(member(_resized(image, size, model.input_shape[1], index))["logits"])
@@ -97,6 +98,13 @@ def of(
     for member, model in zip(inner, models, strict=True):
         member.set_weights(model.get_weights())
     return joined
+
+
+def _channels(name: str, channels: int) -> dict[str, int]:
+    """What tells a builder the channels; readers of handwriting such as HanziNet take grey and are not asked."""
+    if channels == 1 and not zoo.takes(name, "channels"):
+        return {}
+    return {"channels": channels}
 
 
 def _resized(image: keras.KerasTensor, size: int, wanted: int, index: int) -> keras.KerasTensor:

@@ -93,7 +93,7 @@ def linenet(
 
 
 def line_s(classes: int, width: int | None = None) -> keras.Model:
-    """The bundled line reader: hanzinet_m along lines of 64 pixels, about 1.6 MB as int8. As `linenet`."""
+    """The bundled line reader: hanzinet_slim along lines of 64 pixels, about 1.6 MB as int8. As `linenet`."""
     return linenet(classes, 64, width, widths=(16, 32, 72, 320), depths=(0, 1, 1, 0), embedding=192)
 
 

@@ -11,11 +11,10 @@ _COMMON = (
 )
 
 RECIPES = {
-    # The bundled line reader, from the bundled recogniser: an hour and a half on one core. Pass --fonts and
-    # --strokes.
+    # The bundled line reader: an hour and a half on one core. Pass --fonts and --strokes, and as --recogniser the
+    # hanzinet_slim that it starts from.
     "line_s": LineRecipe(
         model="line_s",
-        recogniser="hanzinet_m",
         hands=True,
         chinese_only=("w10",),  # Its sheet names signs and radicals by other rows.
         widths=(256, 512, 768),
