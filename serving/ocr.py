@@ -13,7 +13,17 @@ from typing import Literal, cast, overload
 import cv2
 import numpy as np
 
-from serving import both_styles, finder, free_page, images, line_reader, runtime, single, whole_lines
+from serving import (
+    both_styles,
+    finder,
+    free_page,
+    images,
+    line_reader,
+    runtime,
+    second_look,
+    single,
+    whole_lines,
+)
 from serving import context as contexts
 from serving import lines as lines_of
 from serving.ahead import meanwhile
@@ -174,7 +184,7 @@ class Reader:
             columns: Whether vertical lines are read in both styles too. Those of a page gain nothing from being read as
                 a whole, which takes twice the time.
         """
-        cells, size = self._recogniser.logits, self._recogniser.size
+        cells, size = self._recogniser.careful, self._recogniser.size
         one_by_one = functools.partial(lines_of.read, recogniser=cells, size=size, bigram=self._bigram)
         if self.style == "characters" or (self.style is None and self._chosen):
             return one_by_one
@@ -303,7 +313,7 @@ class Reader:
         box, views = single.views(image, self._recogniser.size)
         lines: tuple[Line, ...] = ()
         if box is not None:
-            fitted, *smaller = self._recogniser(views, emphasised=False)
+            fitted, *smaller = self._recogniser.alone(views)
             characters = self._recogniser.characters
             marks = [reading for reading in smaller if _is_mark(characters[reading.alternatives[0][0]])]
             best = max([fitted, *marks], key=lambda reading: reading.certainty)
@@ -390,18 +400,24 @@ class _Recogniser:
         self._prior = np.log(emphasis.of(preset.characters))
         self._padded = padded
 
-    def __call__(self, crops: np.ndarray, emphasised: bool = True) -> list[_Reading]:
-        """Recognises crops, uint8 (N, size, size); `emphasised` as in `logits`."""
+    def __call__(self, crops: np.ndarray) -> list[_Reading]:
+        """Recognises cells of a page, uint8 (N, size, size)."""
         if not self._padded:
-            return self._interpret(self.logits(crops, emphasised=emphasised))
+            return self._interpret(self.logits(crops))
         chunks = [crops[start : start + BATCH] for start in range(0, len(crops), BATCH)]
         return [
             reading
             for chunk in chunks
-            for reading in self._interpret(
-                self.logits(chunk, BATCH if len(chunks) > 1 else len(chunk), emphasised)
-            )
+            for reading in self._interpret(self.logits(chunk, BATCH if len(chunks) > 1 else len(chunk)))
         ]
+
+    def alone(self, crops: np.ndarray) -> list[_Reading]:
+        """Recognises characters that stand alone, uint8 (N, size, size)."""
+        return self._interpret(self.careful(crops, emphasised=False))
+
+    def careful(self, crops: np.ndarray, emphasised: bool = True) -> np.ndarray:
+        """The logits of ink on white, which gets a second look where the first leaves doubt; arguments as of `logits`."""
+        return second_look.logits(lambda some: self.logits(some, emphasised=emphasised), crops)
 
     def logits(self, crops: np.ndarray, size: int = 0, emphasised: bool = True) -> np.ndarray:
         """What the network answers to crops, uint8 (N, size, size), in a batch of N, or more with empty ones.

