@@ -125,9 +125,9 @@ def test_temperature_softens_the_scores():
     logits = np.zeros((1, len(ocr.charset.CHARACTERS)), np.float32)
     logits[0, 7] = 12
     scores = [
-        ocr._Recogniser(_Fixed(logits), _preset(temperature))(
-            np.zeros((1, 64, 64), np.uint8), emphasised=False
-        )[0].alternatives[0][1]
+        ocr._Recogniser(_Fixed(logits), _preset(temperature))
+        .alone(np.zeros((1, 64, 64), np.uint8))[0]
+        .alternatives[0][1]
         for temperature in (1.0, 2.0)
     ]
     others = len(ocr.charset.CHARACTERS) - 2
