@@ -26,8 +26,8 @@ or tells that a cell is empty.
 - Input `image`: uint8 (N, {height}, {width}, {channels}), dark ink on light paper, a cell with 6 % of its
   surroundings.
 - Output `logits`: float32 (N, {classes:,}), the ids of `zoo.characters`; id 0 is an empty cell.
-  They are those of characters that are all as likely; for text, add the logarithm of `zoo.emphasis.of` to them.
-  Divide by the temperature {result["temperature"]:.3f} before the softmax.
+  They are those of characters that are all as likely. Divide by the temperature {result["temperature"]:.3f} before the
+  softmax; for text, add the logarithm of `zoo.emphasis.of` and divide by {result["text_temperature"]:.3f}.
 - {_threshold(result["reject_threshold"])}
 - {result["parameters"]:,} parameters; `model.tflite` takes {result["files"]["model.tflite"]["bytes"]:,} bytes
   (int8; the last layer gives its sums as float32).

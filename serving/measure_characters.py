@@ -50,6 +50,10 @@ class Measured:
         """The calibration that fits all writers together, for readers of other writers."""
         return calibration.fit(np.concatenate(self.logits), np.concatenate(self.labels))
 
+    def fit_text_temperature(self) -> float:
+        """The temperature of likelihoods, for readers of text."""
+        return calibration.fit_text_temperature(np.concatenate(self.logits), np.concatenate(self.labels))
+
     def figures(self, shipped: Calibration | None = None) -> dict[str, Any]:
         """What `reading.figures` says, and `calibration`.
 

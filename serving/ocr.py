@@ -396,7 +396,7 @@ class _Recogniser:
         self._session = session
         self.size = preset.size
         self.characters = preset.characters
-        self._temperature = preset.temperature
+        self._temperature, self._text_temperature = preset.temperature, preset.text_temperature
         self._prior = np.log(emphasis.of(preset.characters))
         self._padded = padded
 
@@ -429,7 +429,7 @@ class _Recogniser:
                 likely as another.
 
         Returns:
-            float32 (N, classes), divided by the temperature.
+            float32 (N, classes), divided by the temperature: that of texts where emphasised.
         """
         batch = np.full((max(size, len(crops)), *crops.shape[1:], 1), 255, np.uint8)
         batch[: len(crops), :, :, 0] = crops
@@ -439,7 +439,9 @@ class _Recogniser:
                 f"{self._session.path}: the model must have a logit for each of the "
                 f"{len(self.characters)} classes. Received: {logits.shape[1]}."
             )
-        return (logits + self._prior if emphasised else logits) / np.float32(self._temperature)
+        if emphasised:
+            return (logits + self._prior) / np.float32(self._text_temperature)
+        return logits / np.float32(self._temperature)
 
     def _interpret(self, logits: np.ndarray) -> list[_Reading]:
         odds = np.exp(logits - logits.max(1, keepdims=True))

@@ -159,6 +159,7 @@ def _of_characters(task: CharacterTask, tflite: Path, model: Path) -> dict[str, 
     return {
         "size": task.model.input_shape[1],
         "temperature": fitted.temperature,
+        "text_temperature": measured.fit_text_temperature(),
         "reject_threshold": fitted.threshold,
         "validation": measured.figures(),
         "latency": latency.measure(model, tflite),

@@ -134,6 +134,11 @@ class Preset:
         return float(self.result.get("temperature", 1.0))
 
     @property
+    def text_temperature(self) -> float:
+        """What logits are divided by where they are weighed against a language model."""
+        return float(self.result.get("text_temperature", self.temperature))
+
+    @property
     def characters(self) -> tuple[str, ...]:
         """The character of each class: those of the charset, then those that its training added."""
         return (*charset.CHARACTERS, *self.result.get("added_characters", ""))
@@ -187,8 +192,9 @@ def preset(model: str | os.PathLike[str]) -> Preset:
             raise UnknownModelError(f"{folder}: holds no model.tflite; `hanzoo preset` makes one of a run.")
         if not isinstance(result.get("recipe", {}), dict) or found.size < 1:
             raise ValueError("the recipe is an object, and the size of the pictures a number above 0")
-        if len(result["files"]["model.tflite"]["sha256"]) != 64 or not found.bytes or found.temperature <= 0:
-            raise ValueError("the sha256 has 64 digits, the size and the temperature are above 0")
+        valid = min(found.temperature, found.text_temperature) > 0
+        if len(result["files"]["model.tflite"]["sha256"]) != 64 or not found.bytes or not valid:
+            raise ValueError("the sha256 has 64 digits, the size and the temperatures are above 0")
         same = result.get("charset_sha256", _charset_sha256()) == _charset_sha256()
     except UnknownModelError:
         raise

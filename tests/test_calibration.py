@@ -23,6 +23,16 @@ def _writer(
 def test_the_temperature_of_overconfident_scores_is_found() -> None:
     logits, labels = _writer(0, 4000, sharpness=3)
     assert calibration.fit_temperature(logits, labels) == pytest.approx(3, rel=0.05)  # 4,000 samples
+    assert calibration.fit_text_temperature(logits, labels) == pytest.approx(3, rel=0.05)
+
+
+def test_a_few_mistakes_that_a_model_is_sure_of_hardly_lower_its_scores() -> None:
+    logits, labels = _writer(3, 4000)
+    logits[:80] = 0
+    logits[:80, 1] = 25
+    labels[:80] = 2
+    assert calibration.fit_temperature(logits, labels) < 1.2
+    assert calibration.fit_text_temperature(logits, labels) > 1.5
 
 
 def test_scores_are_the_softmax_of_the_first_answer() -> None:

@@ -135,6 +135,20 @@ def test_temperature_softens_the_scores():
     assert scores[1] == pytest.approx(np.exp(6) / (np.exp(6) + others), rel=1e-5)
 
 
+def test_what_stands_alone_is_looked_at_again_and_cells_are_not():
+    logits = np.zeros((1, len(ocr.charset.CHARACTERS)), np.float32)
+    session = _Fixed(logits)
+    seen = []
+    recogniser = ocr._Recogniser(session, _preset(1.0))
+    session.run = lambda inputs: seen.append(inputs["image"]) or {"logits": logits}
+    crop = np.full((1, 64, 64), 255, np.uint8)
+    crop[0, 30:34, 8:56] = 0
+    recogniser(crop)
+    assert len(seen) == 1
+    recogniser.alone(crop)
+    assert [np.array_equal(one[0, ..., 0], crop[0]) for one in seen] == [True, True, False, False]
+
+
 def test_an_overwhelming_blank_leaves_finite_scores():
     logits = np.zeros((1, len(ocr.charset.CHARACTERS)), np.float32)
     logits[0, 0] = 1000

@@ -126,7 +126,8 @@ def test_a_changed_model_does_not_match_its_sha256(tmp_path):
 
 def test_a_preset_knows_its_figures(tmp_path):
     preset = runtime.preset(fakes.preset(tmp_path / "fake"))
-    assert (preset.name, preset.temperature, preset.bytes) == ("fake", 1.5, 7)
+    assert (preset.name, preset.temperature, preset.text_temperature) == ("fake", 1.5, 1.5)
+    assert preset.bytes == 7
     assert preset.writers == {"w06": {"samples": 100, "top1_int8": 0.9712}}
 
 
@@ -146,6 +147,7 @@ def test_unknown_preset_suggests_the_nearest(tmp_path, monkeypatch):
         "{}",
         json.dumps({"files": {"model.tflite": {"sha256": "", "bytes": 7}}}),
         json.dumps({"temperature": 0, "files": {"model.tflite": {"sha256": "0" * 64, "bytes": 7}}}),
+        json.dumps({"text_temperature": -1, "files": {"model.tflite": {"sha256": "0" * 64, "bytes": 7}}}),
     ],
 )
 def test_damaged_figures_of_a_preset_are_a_clear_error(tmp_path, result):

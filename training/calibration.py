@@ -5,7 +5,7 @@ each writer on the other writers.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,25 @@ def scores_of(logits: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature that makes `softmax(logits / temperature)` most likely.
+    """The temperature with which the score of the first answer tells best whether that is right.
+
+    It makes the mean of (score - right)² least. That of `fit_text_temperature` lowers all scores for the sake of a few
+    mistakes that a model is sure of, such as O for 0.
+
+    References:
+        Brier 1950, https://doi.org/10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2
+        Guo et al. 2017, https://arxiv.org/abs/1706.04599
+    """
+    right = logits.argmax(1) == labels
+
+    def loss(log_temperature: float) -> float:
+        return float(np.mean((scores_of(logits, np.exp(log_temperature)) - right) ** 2))
+
+    return _least(loss)
+
+
+def fit_text_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """The temperature that makes `softmax(logits / temperature)` most likely, to be weighed against a language model.
 
     Reference:
         Guo et al. 2017, https://arxiv.org/abs/1706.04599
@@ -53,6 +71,11 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
         totals = np.exp(shifted / temperature).sum(1, dtype=np.float64)
         return float(np.mean(np.log(totals) - of_label / temperature))
 
+    return _least(loss)
+
+
+def _least(loss: Callable[[float], float]) -> float:
+    """The temperature between 0.14 and 7.4 whose logarithm makes a loss least."""
     found = optimize.minimize_scalar(loss, bounds=(-2, 2), method="bounded", options={"xatol": 1e-4})
     return float(np.exp(found.x))
 
