@@ -38,7 +38,7 @@ def test_a_larger_network_starts_with_the_answers_of_the_smaller_one(sizes: dict
 
 
 def test_what_is_new_learns() -> None:
-    """Each new weight that writes a new channel or block moves in two steps, and so do the old ones."""
+    """Each new weight that writes a new channel or block has moved after three steps, and so have the old ones."""
     model, wider = _trained(_network()), _network((10, 20), (1, 2), 9)
     widening.widen(model, wider)
     wider.compile(
