@@ -66,8 +66,8 @@ class Reader:
         threads: How many threads a network computes with, while one more prepares what it reads; None takes all
             that the process may use.
         endpoint: The address of a model on TensorFlow Serving, as `serving.endpoint.Endpoint` takes
-            it. The cells are found here and recognised there; the preset only gives the temperature
-            of the scores.
+            it. The cells are found here and recognised there; the preset only gives the
+            temperatures.
         context: Whether the characters beside a character help to read it, see `serving.context`. Without, a
             slip of the pen is read as it stands there.
         style: How lines are read: "characters" cuts them up for the model, "lines" reads each as a whole with the
@@ -184,7 +184,7 @@ class Reader:
             columns: Whether vertical lines are read in both styles too. Those of a page gain nothing from being read as
                 a whole, which takes twice the time.
         """
-        cells, size = self._recogniser.careful, self._recogniser.size
+        cells, size = self._recogniser.logits_of_two_looks, self._recogniser.size
         one_by_one = functools.partial(lines_of.read, recogniser=cells, size=size, bigram=self._bigram)
         if self.style == "characters" or (self.style is None and self._chosen):
             return one_by_one
@@ -254,8 +254,9 @@ class Reader:
             return one
         if _are_lines(quads, written):
             return page
-        # Two short lines, or the parts of a large character.
-        return max(one, page, key=lambda read: np.mean([line.score for line in read.lines]))
+        # Two short lines, or the parts of a large character; scores of one kind tell.
+        as_text = self._read_character(image, name, of_text=True)
+        return one if _mean_score(as_text) >= _mean_score(page) else page
 
     def _read_grid(self, flat: np.ndarray, grid: manuscript.Grid, name: str) -> Page:
         quads = grid.cells.reshape(-1, 4, 2)
@@ -309,11 +310,11 @@ class Reader:
         height, width = image.shape[:2]
         return Page(name, width, height, "line", direction, lines)
 
-    def _read_character(self, image: np.ndarray, name: str) -> Page:
+    def _read_character(self, image: np.ndarray, name: str, of_text: bool = False) -> Page:
         box, views = single.views(image, self._recogniser.size)
         lines: tuple[Line, ...] = ()
         if box is not None:
-            fitted, *smaller = self._recogniser.alone(views)
+            fitted, *smaller = self._recogniser.alone(views, of_text)
             characters = self._recogniser.characters
             marks = [reading for reading in smaller if _is_mark(characters[reading.alternatives[0][0]])]
             best = max([fitted, *marks], key=lambda reading: reading.certainty)
@@ -411,25 +412,36 @@ class _Recogniser:
             for reading in self._interpret(self.logits(chunk, BATCH if len(chunks) > 1 else len(chunk)))
         ]
 
-    def alone(self, crops: np.ndarray) -> list[_Reading]:
-        """Recognises characters that stand alone, uint8 (N, size, size)."""
-        return self._interpret(self.careful(crops, emphasised=False))
+    def alone(self, crops: np.ndarray, of_text: bool = False) -> list[_Reading]:
+        """Recognises ink on white, uint8 (N, size, size), N at least 1; `of_text` as in `logits`."""
+        return self._interpret(self.logits_of_two_looks(crops, of_text))
 
-    def careful(self, crops: np.ndarray, emphasised: bool = True) -> np.ndarray:
-        """The logits of ink on white, which gets a second look where the first leaves doubt; arguments as of `logits`."""
-        return second_look.logits(lambda some: self.logits(some, emphasised=emphasised), crops)
+    def logits_of_two_looks(self, crops: np.ndarray, of_text: bool = True) -> np.ndarray:
+        """What the network answers to ink on white in the end, see `serving.second_look`.
 
-    def logits(self, crops: np.ndarray, size: int = 0, emphasised: bool = True) -> np.ndarray:
+        Args:
+            crops: uint8 (N, size, size), N from 1 to `BATCH`.
+            of_text: As in `logits`.
+        """
+        size = len(crops) if self._padded and len(crops) == BATCH else 0
+
+        def run(some: np.ndarray) -> np.ndarray:
+            chunks = [some[start : start + BATCH] for start in range(0, len(some), BATCH)]
+            return np.concatenate([self.logits(chunk, size, of_text) for chunk in chunks])
+
+        return second_look.logits(run, crops)
+
+    def logits(self, crops: np.ndarray, size: int = 0, of_text: bool = True) -> np.ndarray:
         """What the network answers to crops, uint8 (N, size, size), in a batch of N, or more with empty ones.
 
         Args:
             crops: The crops.
             size: Of the batch.
-            emphasised: Whether signs count for as many as a page shows, see `zoo.emphasis`; else each character is as
+            of_text: Whether signs count for as many as a page shows, see `zoo.emphasis`; else each character is as
                 likely as another.
 
         Returns:
-            float32 (N, classes), divided by the temperature: that of texts where emphasised.
+            float32 (N, classes), divided by the temperature: that of texts, or that of scores.
         """
         batch = np.full((max(size, len(crops)), *crops.shape[1:], 1), 255, np.uint8)
         batch[: len(crops), :, :, 0] = crops
@@ -439,7 +451,7 @@ class _Recogniser:
                 f"{self._session.path}: the model must have a logit for each of the "
                 f"{len(self.characters)} classes. Received: {logits.shape[1]}."
             )
-        if emphasised:
+        if of_text:
             return (logits + self._prior) / np.float32(self._text_temperature)
         return logits / np.float32(self._temperature)
 
@@ -496,6 +508,10 @@ def _decode(source: Source) -> np.ndarray:
             f"`source` must hold one page; `Reader.read_pages` reads several. Received: {len(pages)} pages."
         )
     return pages[0]
+
+
+def _mean_score(page: Page) -> float:
+    return float(np.mean([line.score for line in page.lines]))
 
 
 def _are_lines(quads: np.ndarray, written: np.ndarray) -> bool:

@@ -130,7 +130,7 @@ class Preset:
 
     @property
     def temperature(self) -> float:
-        """What logits are divided by, so that scores are calibrated."""
+        """What the logits of a character are divided by, so that the score of the first answer is calibrated."""
         return float(self.result.get("temperature", 1.0))
 
     @property

@@ -1,7 +1,8 @@
 """Characters in doubt are shown to the recogniser again, turned a little to either side.
 
-Hands lean; a character that a recogniser is sure of once it is turned is worth another look. Most are clear at once,
-so this costs little. Cells of manuscript paper are read once, for their printed lines would turn as well.
+Hands lean; a character that a recogniser is sure of once it is turned is worth another look. Most characters are clear
+at once, and of the places where a line may be cut about half. Cells of manuscript paper are read once, for their printed
+lines would turn as well.
 
 Reference:
     Krizhevsky et al. 2012, answers averaged over several views of a picture, https://doi.org/10.1145/3065386
@@ -20,8 +21,9 @@ def logits(run: Callable[[np.ndarray], np.ndarray], crops: np.ndarray) -> np.nda
     """What a recogniser answers in the end: of characters in doubt, the mean over all views.
 
     Args:
-        run: From crops, uint8 (n, size, size), to logits, float32 (n, classes), whose softmax are scores.
-        crops: uint8 (N, size, size), dark ink on white.
+        run: From crops, uint8 (n, size, size), to a fresh array of logits, float32 (n, classes), whose softmax are
+            scores; n is up to twice N.
+        crops: uint8 (N, size, size), dark ink on white, N at least 1.
 
     Returns:
         float32 (N, classes).
@@ -30,7 +32,8 @@ def logits(run: Callable[[np.ndarray], np.ndarray], crops: np.ndarray) -> np.nda
     scores = 1 / np.exp(answers - answers.max(1, keepdims=True)).sum(1)
     doubtful = np.flatnonzero(scores < _DOUBT)
     if len(doubtful):
-        again = [run(_turned(crops[doubtful], degrees)) for degrees in _TURNS]
+        turned = np.concatenate([_turned(crops[doubtful], degrees) for degrees in _TURNS])
+        again = np.split(run(turned), len(_TURNS))
         answers[doubtful] = np.mean([answers[doubtful], *again], axis=0)
     return answers
 

@@ -32,8 +32,8 @@ characters apart to get usual text. `serving.context` then chooses the character
 
 
 Recogniser = Callable[[np.ndarray], np.ndarray]
-"""From cells, uint8 (n, size, size), n at most `BATCH`, to logits, float (n, classes), divided by the temperature
-that calibrates them; class 0 is the empty cell."""
+"""From cells, uint8 (n, size, size), n at most `BATCH`, to logits, float (n, classes), divided by the
+temperature of texts; class 0 is the empty cell."""
 
 # Lengths are in em, the side of the square of an ordinary character, scores in nats, unless something else is
 # said. All were chosen on lines that the writers of the training set wrote.

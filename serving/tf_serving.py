@@ -89,7 +89,7 @@ def export(preset: str | Path, folder: Path, mount: str = "/models") -> Path:
     """Adds a trained model to a repository as its next version. `preset` stays as it is.
 
     What is known of the model goes along as `assets.extra/result.json` and `card.md`, so that
-    `Reader("DIR/NAME/1/assets.extra", endpoint=...)` knows its temperature.
+    `Reader("DIR/NAME/1/assets.extra", endpoint=...)` knows its temperatures.
 
     Args:
         preset: Name of a preset, or a folder that `zoo.load` takes; its last part names the model.

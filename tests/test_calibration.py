@@ -35,6 +35,16 @@ def test_a_few_mistakes_that_a_model_is_sure_of_hardly_lower_its_scores() -> Non
     assert calibration.fit_text_temperature(logits, labels) > 1.5
 
 
+def test_a_single_mistake_does_not_make_scores_certain() -> None:
+    logits = np.zeros((100, 10), np.float32)
+    logits[:, 1] = 6
+    labels = np.ones(100, int)
+    labels[0] = 2
+    temperature = calibration.fit_temperature(logits, labels)
+    assert temperature >= calibration.fit_text_temperature(logits, labels) / 2
+    assert calibration.scores_of(logits, temperature).max() < 1
+
+
 def test_scores_are_the_softmax_of_the_first_answer() -> None:
     logits, _ = _writer(1, 50)
     odds = np.exp(logits.astype(float) / 1.7)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import zoo
-from tests import made_hands
+from tests import made_hands, tiny
 from training import measure_ensemble, metrics, sources, weigh
 from zoo import ensemble
 
@@ -55,6 +55,13 @@ def test_the_weights_favour_the_better_member() -> None:
 
 
 def test_bad_members_are_refused() -> None:
+    with pytest.raises(ValueError, match="`channels` must be 1 with hanzinet_s"):
+        ensemble.ensemble(5, channels=3, members=(("hanzinet_s", {}), ("hanzinet_s", {})))
+    grey, rgb = zoo.create("vgg16", **A), zoo.create("vgg16", **A | {"channels": 3})
+    line = zoo.create("linenet", **tiny.READERS["linenet"])
+    for pair in ((grey, rgb), (grey, zoo.create("vgg16", **A | {"classes": 8})), (grey, line)):
+        with pytest.raises(ValueError, match="must classify pictures, with the same classes and channels"):
+            ensemble.of(pair)
     with pytest.raises(ValueError, match="at least two"):
         ensemble.ensemble(5, members=ensemble.NOTE[:1])
     with pytest.raises(ValueError, match="must be one of"):

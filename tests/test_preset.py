@@ -114,6 +114,11 @@ def test_a_preset_is_measured_on_writers_that_its_calibration_does_not_know(pres
     assert found["c"]["temperature"] == found["c_scan"]["temperature"]
     # LiteRT may add in another order for another size of batch.
     assert found["c"]["temperature"] == pytest.approx(temperature, rel=1e-3)
+    expected = calibration.fit_text_temperature(
+        np.concatenate([logits[name] for name in writers]),
+        np.concatenate([one.labels for one in writers.values()]),
+    )
+    assert result["text_temperature"] == pytest.approx(expected, rel=1e-3)
     assert runtime.preset(preset).writers["d"]["samples"] == 3 * len(made_hands.CHARACTERS)
 
 

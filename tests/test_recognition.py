@@ -13,7 +13,6 @@ import zoo
 from tests import made_hands
 from training import fit, recognition
 from training.recipe import LineRecipe, from_json, to_json
-from zoo import linenet
 
 TINY = LineRecipe(
     model="crnn",
@@ -137,6 +136,20 @@ def test_a_reader_of_strips_starts_as_the_recogniser(recipe: LineRecipe, tmp_pat
     np.testing.assert_allclose(model(image)["logits"][:, 4], single(image)["logits"], rtol=1e-4, atol=1e-4)
 
 
+def test_a_reader_of_strips_that_goes_on_keeps_its_normalisation(recipe: LineRecipe, tmp_path: Path) -> None:
+    zoo.save(zoo.create("hanzinet", classes=4972, **SIZES), tmp_path / "single")
+    fresh = dataclasses.replace(STRIPS, data=recipe.data)
+    zoo.save(recognition.LineTask(fresh).model, tmp_path / "line")
+    norm = "stage0_down_norm"
+    for changes, learns in (
+        ({}, True),
+        ({"recogniser": str(tmp_path / "single")}, False),
+        ({"start": str(tmp_path / "line")}, False),
+    ):
+        model = recognition.LineTask(dataclasses.replace(fresh, **changes)).model
+        assert model.get_layer(norm).trainable is learns, changes
+
+
 def test_strips_that_do_not_fit_are_named(recipe: LineRecipe) -> None:
     strips = dataclasses.replace(STRIPS, data=recipe.data)
     with pytest.raises(ValueError, match="`alphabet` has no place beside `widths`"):
@@ -167,14 +180,6 @@ def test_the_loss_is_that_of_ctc_over_all_classes() -> None:
     # What the other classes have together is a difference of float32 sums near 1.
     np.testing.assert_allclose(found[0], expected[0], rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(found[1], expected[1], atol=1e-4)
-
-
-def test_the_bundled_line_reader_starts_from_the_slim_recogniser() -> None:
-    single = zoo.create("hanzinet_slim", classes=9)
-    model = zoo.create("line_s", classes=9)
-    linenet.from_recogniser(model, single)
-    image = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 1), np.uint8)
-    np.testing.assert_allclose(model(image)["logits"][:, 4], single(image)["logits"], rtol=1e-4, atol=1e-4)
 
 
 @pytest.fixture

@@ -93,6 +93,11 @@ def test_a_model_grows_from_a_smaller_one(data: Path, run: Path) -> None:
     np.testing.assert_allclose(large(pictures)["logits"], small(pictures)["logits"], rtol=1e-3, atol=1e-4)
 
 
+def test_a_model_starts_from_one_model_only() -> None:
+    with pytest.raises(ValueError, match=r"starts from one other model\. Received: start, widen_from\."):
+        dataclasses.replace(TINY, start="a", widen_from="b")
+
+
 def test_a_head_of_another_rank_is_refused(data: Path, run: Path) -> None:
     recipe = dataclasses.replace(TINY, data=data, head_from=str(run), sizes=TINY.sizes | {"embedding": 7})
     with pytest.raises(ValueError, match=r"`head_from` must be a preset whose last layer"):

@@ -53,9 +53,23 @@ def test_what_is_new_learns() -> None:
 
 
 def test_a_narrower_network_is_refused() -> None:
-    with pytest.raises(
-        ValueError, match=r"must have the layers of `model`, as wide or wider\. Received: stage1_down"
-    ):
+    with pytest.raises(ValueError, match=r"must have the layers of `model`, as wide or wider.* stage1_down"):
         widening.widen(_network(), _network((8, 10)))
-    with pytest.raises(ValueError, match=r"as wide or wider\. Received: stage1_block0_a"):
+    with pytest.raises(ValueError, match=r"as wide or wider.* stage1_block0_a"):
         widening.widen(_network(), _network(depths=(1, 0)))
+
+
+def test_a_network_of_another_kind_is_refused() -> None:
+    model = _network()
+    for changes, message in (
+        ({"size": 48}, "for the same pictures and classes.* places"),
+        ({"classes": 8}, "for the same pictures and classes.* scores"),
+        ({"block": "bottleneck"}, "plain blocks.* stage0_block0_c"),
+        ({"block": "parallel"}, "plain blocks.* stage0_block0_c_norm"),
+    ):
+        sizes = SIZES | {"widths": (8, 12), "depths": (1, 1), "embedding": 6} | changes
+        with pytest.raises(ValueError, match=message):
+            widening.widen(model, hanzinet.hanzinet(**sizes))
+    deeper = hanzinet.hanzinet(**SIZES, widths=(8, 12, 12), depths=(1, 1, 0), embedding=6)
+    with pytest.raises(ValueError, match="for the same pictures"):
+        widening.widen(model, deeper)

@@ -26,6 +26,7 @@ _SLOW = [
     "ensemble",
     "hanzinet_m",
     "hanzinet_s",
+    "hanzinet_slim",
     "line_s",
     "vgg16",
 ]

@@ -20,6 +20,7 @@ READERS: dict[str, dict] = {
         "depths": (0, 1, 0, 0),
         "embedding": 16,
     },
+    "hanzinet_slim": {"classes": 12},
     "hanzinet_m": {"classes": 12},
     "hanzinet_s": {"classes": 12},
     "crnn": {"classes": 12, "height": 16, "units": 8, "widths": (4, 8), "depth": 1},

@@ -43,7 +43,8 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """The temperature with which the score of the first answer tells best whether that is right.
 
     It makes the mean of (score - right)² least. That of `fit_text_temperature` lowers all scores for the sake of a few
-    mistakes that a model is sure of, such as O for 0.
+    mistakes that a model is sure of, such as O for 0; this one is at least half of it, because with few mistakes the
+    least would be none.
 
     References:
         Brier 1950, https://doi.org/10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2
@@ -54,7 +55,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     def loss(log_temperature: float) -> float:
         return float(np.mean((scores_of(logits, np.exp(log_temperature)) - right) ** 2))
 
-    return _least(loss)
+    return max(_least(loss), fit_text_temperature(logits, labels) / 2)
 
 
 def fit_text_temperature(logits: np.ndarray, labels: np.ndarray) -> float:

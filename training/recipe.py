@@ -132,6 +132,11 @@ class CharacterRecipe(SupervisedRecipe):
             raise ValueError(
                 "`label_smoothing` has no place beside a `teacher`, whose answers are soft already."
             )
+        beginnings = [
+            name for name in ("start", "narrow_from", "widen_from") if getattr(self, name) is not None
+        ]
+        if len(beginnings) > 1:
+            raise ValueError(f"A model starts from one other model. Received: {', '.join(beginnings)}.")
 
 
 @dataclasses.dataclass(frozen=True)

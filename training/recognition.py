@@ -73,7 +73,7 @@ class LineTask:
             model = zoo.create(recipe.model, classes=len(self.alphabet) + 1, **recipe.sizes)
             if recipe.recogniser is not None:
                 linenet.from_recogniser(model, zoo.load(recipe.recogniser))
-        if recipe.recogniser is not None:
+        if recipe.widths and (recipe.start or recipe.recogniser):
             linenet.keep_normalisation(model)
         return model
 

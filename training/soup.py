@@ -19,9 +19,10 @@ import numpy as np
 
 import zoo
 from training import fit
+from training.task import hands_before
 from zoo import ensemble
 
-_TOLD = ("recipe", "parameters", "training", "added_characters", "data")
+_TOLD = ("recipe", "training", "added_characters", "data")
 """What a run tells of how it was trained."""
 
 
@@ -50,7 +51,7 @@ def mean(models: Sequence[str | Path]) -> keras.Model:
 
 
 def save(models: Sequence[str | Path], folder: Path, apart: bool = False) -> None:
-    """Writes the mean, and of runs or presets what the last one tells of its training.
+    """Writes the mean or the ensemble, and of runs or presets what the last one tells of its training.
 
     Args:
         models: As of `mean`; or, where they stay apart, different networks of the same classes.
@@ -61,12 +62,15 @@ def save(models: Sequence[str | Path], folder: Path, apart: bool = False) -> Non
         ValueError: As of `mean` or `zoo.ensemble.of`.
         OSError: The folder cannot be written.
     """
-    zoo.save(ensemble.of([zoo.load(name) for name in models]) if apart else mean(models), folder)
+    joined = ensemble.of([zoo.load(name) for name in models]) if apart else mean(models)
+    zoo.save(joined, folder)
     last = zoo.describe(models[-1])
     if "recipe" not in last:
         return
     told = {name: last[name] for name in _TOLD if name in last}
-    content = {**zoo.describe(folder), **told, "mean_of": [Path(name).name for name in models]}
+    told["data"] = told.get("data", {}) | {"hands_before": hands_before(map(str, models))}
+    names = {"members" if apart else "mean_of": [Path(name).name for name in models]}
+    content = {**zoo.describe(folder), **told, "parameters": joined.count_params(), **names}
     fit.write_json(folder / "result.json", content)
     (folder / "model.json").unlink()
 
@@ -74,7 +78,7 @@ def save(models: Sequence[str | Path], folder: Path, apart: bool = False) -> Non
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.soup", description=__doc__)
     parser.add_argument("models", nargs="+", metavar="MODEL", help="preset, or folder of a run")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the mean")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the result")
     parser.add_argument("--apart", action="store_true", help="average the answers instead of the weights")
     options = parser.parse_args()
     try:

@@ -57,8 +57,8 @@ def ensemble(
         `{"logits": float32 (N, classes)}`.
 
     Raises:
-        ValueError: There are fewer than two members, or `combine` is unknown.
-        TypeError: A member takes grey pictures only, and `channels` is 3.
+        ValueError: There are fewer than two members, `combine` is unknown, or a member takes grey pictures only
+            and `channels` is 3.
     """
     if len(members) < 2:
         raise ValueError(f"`members` must be at least two. Received: {members}.")
@@ -83,7 +83,17 @@ def of(
     Args:
         models: Classifiers from `zoo.create` or `zoo.load`, with the same classes and channels.
         combine: As in `ensemble`.
+
+    Raises:
+        ValueError: One is no classifier of pictures, or they differ in their classes or channels.
     """
+    kinds = [(model.output["logits"].shape, model.input_shape[-1]) for model in models if _classifies(model)]
+    if len(kinds) < len(models) or len(set(kinds)) > 1:
+        received = ", ".join(model.built_by_zoo["model"] for model in models)
+        raise ValueError(
+            "`models` must classify pictures, with the same classes and channels. "
+            f"Received: {received}; logits and channels {kinds}."
+        )
     sizes = [{**model.built_by_zoo["sizes"], "size": model.input_shape[1]} for model in models]
     members = [(model.built_by_zoo["model"], size) for model, size in zip(models, sizes, strict=True)]
     joined = zoo.create(
@@ -100,11 +110,22 @@ def of(
     return joined
 
 
+def _classifies(model: keras.Model) -> bool:
+    """Whether a model takes one square picture and gives one answer."""
+    shapes = [tensor.shape for tensor in model.inputs]
+    square = len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0][1] == shapes[0][2] is not None
+    return square and "logits" in model.output and len(model.output["logits"].shape) == 2
+
+
 def _channels(name: str, channels: int) -> dict[str, int]:
     """What tells a builder the channels; readers of handwriting such as HanziNet take grey and are not asked."""
-    if channels == 1 and not zoo.takes(name, "channels"):
-        return {}
-    return {"channels": channels}
+    if zoo.takes(name, "channels"):
+        return {"channels": channels}
+    if channels != 1:
+        raise ValueError(
+            f"`channels` must be 1 with {name}, which takes grey pictures. Received: {channels=}."
+        )
+    return {}
 
 
 def _resized(image: keras.KerasTensor, size: int, wanted: int, index: int) -> keras.KerasTensor:

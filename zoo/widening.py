@@ -6,7 +6,12 @@ References:
     Goyal et al. 2017, residual blocks that start as nothing, https://arxiv.org/abs/1706.02677
 """
 
+import re
+
 import keras
+
+_PLAIN = re.compile("_[ab](_norm)?$")
+"""How the names of the layers of a plain block end."""
 
 
 def widen(model: keras.Model, wider: keras.Model) -> None:
@@ -22,16 +27,19 @@ def widen(model: keras.Model, wider: keras.Model) -> None:
     Raises:
         ValueError: `wider` lacks a layer of `model`, is narrower, or differs in more than the above.
     """
+    for layer in (*model.layers, *wider.layers):
+        if "_block" in layer.name and layer.weights and not _PLAIN.search(layer.name):
+            raise ValueError(f"Both must be networks of plain blocks. Received: {layer.name}.")
     known = {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
     found = {layer.name: [tuple(weight.shape) for weight in layer.weights] for layer in wider.layers}
     for name, weights in known.items():
         shapes = found.get(name, [])
         if len(shapes) != len(weights) or any(
-            len(shape) != weight.ndim or any(n < o for n, o in zip(shape, weight.shape, strict=True))
-            for shape, weight in zip(shapes, weights, strict=True)
+            not _holds(shape, weight.shape, name) for shape, weight in zip(shapes, weights, strict=True)
         ):
             raise ValueError(
-                f"`wider` must have the layers of `model`, as wide or wider. Received: {name} of {shapes}."
+                "`wider` must have the layers of `model`, as wide or wider, for the same pictures and classes. "
+                f"Received: {name} of {shapes}."
             )
     new = {name for name, shapes in found.items() if shapes} - set(known)
     if any("_block" not in name for name in new):
@@ -49,3 +57,10 @@ def widen(model: keras.Model, wider: keras.Model) -> None:
         elif layer.name.endswith("_b_norm"):
             weights[0][:] = 0  # What the block adds is nothing.
         layer.set_weights(weights)
+
+
+def _holds(shape: tuple[int, ...], old: tuple[int, ...], name: str) -> bool:
+    """Whether a weight has room for an old one in its channels, and is as large otherwise."""
+    if len(shape) != len(old) or (name == "scores" and shape[-1] != old[-1]):
+        return False
+    return shape[:-2] == old[:-2] and all(n >= o for n, o in zip(shape, old, strict=True))

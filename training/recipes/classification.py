@@ -19,8 +19,8 @@ RECIPES = {
     # At 48 pixels a picture costs half as much to learn from; hanzinet_slim goes on from there with `--from`, and
     # hanzinet_slim_again from the end of that with other made-up writers. hanzinet_s starts from the channels of the
     # mean of the two, see `training.soup`, with `--narrow-from` and learns from its answers with `--teacher`.
-    # hanzinet_m grows from that mean with `--widen-from` and learns from the answers of both; hanzinet_m_last and
-    # hanzinet_s_last go on, as they do with what `examples/accelerate.py` leaves.
+    # hanzinet_m grows from that mean with `--widen-from` and learns from the answers of the mean and of hanzinet_s.
+    # hanzinet_m_last and hanzinet_s_last go on, as they do with what `examples/accelerate.py` leaves.
     "hanzinet_slim_48": dataclasses.replace(_SLIM, sizes={"size": 48}, epochs=20),
     "hanzinet_slim": dataclasses.replace(_SLIM, epochs=24, learning_rate=4e-3, fade=0.3),
     "hanzinet_slim_again": dataclasses.replace(
