@@ -6,7 +6,7 @@ import functools
 import itertools
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, cast, overload
 
@@ -405,12 +405,8 @@ class _Recogniser:
         """Recognises cells of a page, uint8 (N, size, size)."""
         if not self._padded:
             return self._interpret(self.logits(crops))
-        chunks = [crops[start : start + BATCH] for start in range(0, len(crops), BATCH)]
-        return [
-            reading
-            for chunk in chunks
-            for reading in self._interpret(self.logits(chunk, BATCH if len(chunks) > 1 else len(chunk)))
-        ]
+        size = BATCH if len(crops) > BATCH else 0
+        return [reading for some in self._in_batches(crops, size) for reading in self._interpret(some)]
 
     def alone(self, crops: np.ndarray, of_text: bool = False) -> list[_Reading]:
         """Recognises ink on white, uint8 (N, size, size), N at least 1; `of_text` as in `logits`."""
@@ -423,13 +419,15 @@ class _Recogniser:
             crops: uint8 (N, size, size), N from 1 to `BATCH`.
             of_text: As in `logits`.
         """
-        size = len(crops) if self._padded and len(crops) == BATCH else 0
+        size = BATCH if self._padded and len(crops) == BATCH else 0
+        return second_look.logits(
+            lambda some: np.concatenate(list(self._in_batches(some, size, of_text))), crops
+        )
 
-        def run(some: np.ndarray) -> np.ndarray:
-            chunks = [some[start : start + BATCH] for start in range(0, len(some), BATCH)]
-            return np.concatenate([self.logits(chunk, size, of_text) for chunk in chunks])
-
-        return second_look.logits(run, crops)
+    def _in_batches(self, crops: np.ndarray, size: int, of_text: bool = True) -> Iterator[np.ndarray]:
+        """The logits of `BATCH` crops after another; arguments as of `logits`."""
+        for start in range(0, len(crops), BATCH):
+            yield self.logits(crops[start : start + BATCH], size, of_text)
 
     def logits(self, crops: np.ndarray, size: int = 0, of_text: bool = True) -> np.ndarray:
         """What the network answers to crops, uint8 (N, size, size), in a batch of N, or more with empty ones.

@@ -114,11 +114,11 @@ def test_a_line_is_read_as_a_whole(vertical: bool) -> None:
     np.testing.assert_allclose((along.min(1) + along.max(1)) / 2, middles, atol=16)
 
 
-@pytest.mark.parametrize("vertical", [False, True])
-def test_the_bundled_line_reader_reads_a_line(vertical: bool) -> None:
+@pytest.mark.parametrize(("text", "vertical"), [("十口三二", False), ("二十口三", False), ("二十口三", True)])
+def test_the_bundled_line_reader_reads_a_line(text: str, vertical: bool) -> None:
     reader = Reader(threads=1, style="lines", context=False)
-    page = reader.read(felt_tip.line("二十口三", vertical), layout="line")
-    assert page.text == "二十口三"
+    page = reader.read(felt_tip.line(text, vertical), layout="line")
+    assert page.text == text
     scores = [character.score for character in page.lines[0].characters]
     assert min(scores) > 0.5
 

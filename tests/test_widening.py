@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests import tiny
 from zoo import hanzinet, widening
 
 SIZES = {"classes": 7, "size": 32}
@@ -14,15 +15,6 @@ def _network(
     return hanzinet.hanzinet(**SIZES, widths=widths, depths=depths, embedding=embedding)
 
 
-def _trained(model: keras.Model) -> keras.Model:
-    """With normalisations as after training: no two alike."""
-    rng = np.random.default_rng(0)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.set_weights([rng.uniform(0.5, 2, weight.shape) for weight in layer.get_weights()])
-    return model
-
-
 def _logits(model: keras.Model) -> np.ndarray:
     return np.asarray(model(PICTURES)["logits"])
 
@@ -32,14 +24,14 @@ def _logits(model: keras.Model) -> np.ndarray:
     [{"widths": (10, 20)}, {"depths": (2, 3)}, {"embedding": 9}, {"widths": (9, 12), "depths": (1, 2)}],
 )
 def test_a_larger_network_starts_with_the_answers_of_the_smaller_one(sizes: dict) -> None:
-    model, wider = _trained(_network()), _network(**sizes)
+    model, wider = tiny.with_normalisations(_network()), _network(**sizes)
     widening.widen(model, wider)
     np.testing.assert_allclose(_logits(wider), _logits(model), rtol=1e-3, atol=1e-4)
 
 
 def test_what_is_new_learns() -> None:
     """Each new weight that writes a new channel or block has moved after three steps, and so have the old ones."""
-    model, wider = _trained(_network()), _network((10, 20), (1, 2), 9)
+    model, wider = tiny.with_normalisations(_network()), _network((10, 20), (1, 2), 9)
     widening.widen(model, wider)
     wider.compile(
         keras.optimizers.Adam(1e-2), {"logits": keras.losses.SparseCategoricalCrossentropy(from_logits=True)}
