@@ -1,10 +1,12 @@
-"""Lines that are read in both styles: as a whole, and where that is unsure character by character as well.
+"""Lines that are read in both styles where the first one is unsure: as a whole, and character by character.
 
 The two err in different places: a line reader sees how characters run into each other, and passes over some; a reader of
-characters sees each of them alone. What the line reader is sure of is right more often, and is read once.
+characters sees each of them alone, and takes parts of one for several. Rows are read as a whole at first; columns, which
+have to be parted all the same, character by character. Most lines are sure then, and read once. Of the others both
+readings are joined as an ensemble: where they found the same ink, the means of their answers count.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -13,20 +15,27 @@ from serving.lines import ReadLines, Written
 from zoo import ctc
 from zoo.manuscript import Direction
 
+ReadWhole = Callable[
+    [np.ndarray, Sequence[np.ndarray], Sequence[Direction], Sequence[Sequence[Written]]], list[list[Written]]
+]
+"""As `ReadLines`; last come the characters of the vertical lines among them, one list each, as they were parted."""
+
 SURE = 0.98
 """Mean probability of the characters of a line from which on it is not read again: so most lines are read once."""
 
 _STEP = 1.5  # Where neighbours are so many times as far apart as is usual in their line, one may have been passed over.
+_SHARED = 0.5  # Characters that share more of the shorter one's length are the same.
+_WHOLE = 0.3  # What the line reader's answer counts; the recogniser's the rest.
+_SURER = 0.02  # By how much the line reader's characters must be surer to be those of the line.
 
 
 def read(
     flat: np.ndarray,
     quads: Sequence[np.ndarray],
     directions: Sequence[Direction],
-    first: ReadLines,
-    second: ReadLines,
+    whole: ReadWhole,
+    single: ReadLines,
     bigram: ctc.Bigram | None = None,
-    columns: bool = True,
 ) -> list[list[Written]]:
     """Reads lines, in both styles where the first one is unsure.
 
@@ -34,26 +43,36 @@ def read(
         flat: As of `serving.lines.read`.
         quads: As of `serving.lines.read`.
         directions: As of `serving.lines.read`.
-        first: Reads all lines.
-        second: Reads those among them that are unsure; what it reads there stands, without a bigram where it is surer.
-        bigram: Tells how likely a character follows another, which makes readings sure too.
-        columns: Whether vertical lines are read by `second` too.
+        whole: Reads lines as a whole.
+        single: Reads them character by character.
+        bigram: Tells how likely a character follows another, which makes readings sure. Without one readings are not
+            joined; the surer one stands.
 
     Returns:
         The characters of each line in the order of the text.
     """
-    found = first(flat, quads, directions)
-    unsure = [
-        number
-        for number, (line, direction) in enumerate(zip(found, directions, strict=True))
-        if (columns or direction == "horizontal") and not _is_sure(line, bigram)
-    ]
-    again = second(flat, [quads[number] for number in unsure], [directions[number] for number in unsure])
-    for number, line in zip(unsure, again, strict=True):
-        # Without a bigram, the line reader knows best what fits together.
-        if line and (bigram is not None or _certainty(line, None) > _certainty(found[number], None)):
-            found[number] = line
-    return found
+
+    def by_whole(numbers: Sequence[int], parted: Sequence[Sequence[Written]]) -> dict[int, list[Written]]:
+        asked = [quads[number] for number in numbers], [directions[number] for number in numbers]
+        return dict(zip(numbers, whole(flat, *asked, parted), strict=True))
+
+    def by_single(numbers: Sequence[int]) -> dict[int, list[Written]]:
+        asked = [quads[number] for number in numbers], [directions[number] for number in numbers]
+        return dict(zip(numbers, single(flat, *asked), strict=True))
+
+    rows = [number for number, direction in enumerate(directions) if direction == "horizontal"]
+    columns = [number for number, direction in enumerate(directions) if direction == "vertical"]
+    as_wholes, as_singles = by_whole(rows, []), by_single(columns)
+    unsure_rows = [number for number in rows if not _is_sure(as_wholes[number], bigram)]
+    unsure_columns = [number for number in columns if not _is_sure(as_singles[number], bigram)]
+    found = as_wholes | as_singles
+    as_singles |= by_single(unsure_rows)
+    as_wholes |= by_whole(unsure_columns, [as_singles[number] for number in unsure_columns])
+    for number in unsure_rows + unsure_columns:
+        corners = np.asarray(quads[number], float)
+        axis = corners[1 if directions[number] == "horizontal" else 3] - corners[0]
+        found[number] = _joined(as_wholes[number], as_singles[number], axis, bigram)
+    return [found[number] for number in range(len(quads))]
 
 
 def _is_sure(line: Sequence[Written], bigram: ctc.Bigram | None) -> bool:
@@ -70,3 +89,42 @@ def _certainty(line: Sequence[Written], bigram: ctc.Bigram | None) -> float:
     if bigram is not None:
         alternatives = context.reread(alternatives, bigram)
     return float(np.mean([best for (_, best), *_ in alternatives])) if alternatives else 0.0
+
+
+def _joined(
+    whole: list[Written], single: list[Written], axis: np.ndarray, bigram: ctc.Bigram | None
+) -> list[Written]:
+    """What both readings of a line say together; `axis`, (2,), points along the line."""
+    if not whole or not single:
+        return single or whole
+    if bigram is None:
+        # The line reader knows best what fits together.
+        return single if _certainty(single, None) > _certainty(whole, None) else whole
+    by_whole, by_single = list(whole), list(single)
+    for one, other in _same(whole, single, axis):
+        alternatives = _mean(whole[one].alternatives, single[other].alternatives)
+        by_whole[one] = by_whole[one]._replace(alternatives=alternatives)
+        by_single[other] = by_single[other]._replace(alternatives=alternatives)
+    surer = _certainty(by_whole, bigram) > _certainty(by_single, bigram) + _SURER
+    return by_whole if surer else by_single
+
+
+def _same(whole: Sequence[Written], single: Sequence[Written], axis: np.ndarray) -> list[list[int]]:
+    """Which characters of two readings are the same: those that overlap with each other and no third."""
+    low, high = (
+        [end([one.quad @ axis for one in line], axis=1) for line in (whole, single)]
+        for end in (np.min, np.max)
+    )
+    shared = np.minimum(high[0][:, None], high[1]) - np.maximum(low[0][:, None], low[1])
+    shorter = np.minimum((high[0] - low[0])[:, None], high[1] - low[1])
+    overlap = shared > _SHARED * shorter
+    alone = overlap & (overlap.sum(1, keepdims=True) == 1) & (overlap.sum(0) == 1)
+    return np.argwhere(alone).tolist()
+
+
+def _mean(whole: context.Alternatives, single: context.Alternatives) -> context.Alternatives:
+    """The classes of two answers with the means of their shares, the best first."""
+    shares = {label: (1 - _WHOLE) * share for label, share in single}
+    for label, share in whole:
+        shares[label] = shares.get(label, 0.0) + _WHOLE * share
+    return tuple(sorted(shares.items(), key=lambda one: -one[1])[: context.FOLLOWED])

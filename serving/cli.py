@@ -59,7 +59,7 @@ def read(
         model: A bundled model, or the folder that `hanzoo preset` made.
         endpoint: Recognise on TensorFlow Serving: http://HOST:8501/v1/models/NAME or grpc://HOST:8500/NAME.
         context: Read each character for itself, whatever stands beside it.
-        style: Cut lines into characters, or read each as a whole with line_s; if none is given, with line_s and, where that is unsure, by characters too; the columns of a page, and all lines with --model or --endpoint, by characters.
+        style: Cut lines into characters, or read each as a whole with line_s; if none is given, rows with line_s, columns by characters, and what that is unsure of in both ways; all lines with --model or --endpoint by characters.
         debug: Show the traceback of an error.
     """
     if not images:

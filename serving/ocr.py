@@ -71,9 +71,8 @@ class Reader:
         context: Whether the characters beside a character help to read it, see `serving.context`. Without, a
             slip of the pen is read as it stands there.
         style: How lines are read: "characters" cuts them up for the model, "lines" reads each as a whole with the
-            preset line_s. None takes "lines", and "characters" where these are unsure, see `serving.both_styles`, for
-            the columns of a page, which as a whole take twice the time and err no less, and wherever `model` or
-            `endpoint` is given.
+            preset line_s. None takes "lines" for rows, "characters" for columns, and both where one is unsure, see
+            `serving.both_styles`; "characters" wherever `model` or `endpoint` is given.
 
     Raises:
         ValueError: `endpoint` is no such address, or `style` is unknown.
@@ -177,30 +176,28 @@ class Reader:
         preset = runtime.preset(line_reader.MODEL)
         return line_reader.LineReader(preset.session(self.threads), preset)
 
-    def _read_upright(self, columns: bool) -> lines_of.ReadLines:
-        """What reads lines, in the style that was asked for, or else in both.
-
-        Args:
-            columns: Whether vertical lines are read in both styles too. Those of a page gain nothing from being read as
-                a whole, which takes twice the time.
-        """
-        cells, size = self._recogniser.logits_of_two_looks, self._recogniser.size
-        one_by_one = functools.partial(lines_of.read, recogniser=cells, size=size, bigram=self._bigram)
-        if self.style == "characters" or (self.style is None and self._chosen):
-            return one_by_one
-        as_a_whole = functools.partial(
-            whole_lines.read,
-            reader=self._line_reader,
-            recogniser=cells,
-            size=size,
+    @property
+    def _read_upright(self) -> lines_of.ReadLines:
+        """What reads lines, in the style that was asked for, or else in both."""
+        single = functools.partial(
+            lines_of.read,
+            recogniser=self._recogniser.logits_of_two_looks,
+            size=self._recogniser.size,
             bigram=self._bigram,
-            columns=columns or self.style == "lines",
         )
-        if self.style == "lines":
-            return as_a_whole
-        return functools.partial(
-            both_styles.read, first=as_a_whole, second=one_by_one, bigram=self._bigram, columns=columns
-        )
+        if self.style == "characters" or (self.style is None and self._chosen):
+            return single
+        whole = functools.partial(whole_lines.read, reader=self._line_reader)
+        if self.style is None:
+            return functools.partial(both_styles.read, whole=whole, single=single, bigram=self._bigram)
+
+        def as_a_whole(
+            flat: np.ndarray, quads: Sequence[np.ndarray], directions: Sequence[manuscript.Direction]
+        ) -> list[list[lines_of.Written]]:
+            columns = [quad for quad, way in zip(quads, directions, strict=True) if way == "vertical"]
+            return whole(flat, quads, directions, single(flat, columns, ["vertical"] * len(columns)))
+
+        return as_a_whole
 
     @property
     def _bigram(self) -> ctc.Bigram | None:
@@ -285,8 +282,7 @@ class Reader:
 
     def _read_lines(self, flat: np.ndarray, quads: np.ndarray, name: str) -> Page:
         recogniser = self._recogniser
-        read_lines = self._read_upright(columns=False)
-        found = free_page.read(flat, quads, recogniser.logits, recogniser.size, read_lines)
+        found = free_page.read(flat, quads, recogniser.logits, recogniser.size, self._read_upright)
         lengths = collections.Counter[str]()
         for line in found:
             lengths[line.direction] += len(line.characters)
@@ -304,7 +300,7 @@ class Reader:
         lines: tuple[Line, ...] = ()
         if found is not None:
             quad, direction = found
-            (written,) = self._read_upright(columns=True)(flat, [quad], [direction])
+            (written,) = self._read_upright(flat, [quad], [direction])
             if written:
                 lines = self._read_written([written], direction, [quad])
         height, width = image.shape[:2]

@@ -6,7 +6,6 @@ The characters of vertical lines have to be parted before they can stand side by
 
 import dataclasses
 import functools
-import itertools
 from collections.abc import Sequence
 
 import cv2
@@ -15,7 +14,7 @@ import numpy as np
 from serving import lines, segmentation
 from serving.line_reader import LineReader, Seen
 from serving.lines import Written
-from zoo import ctc, strips
+from zoo import strips
 from zoo.manuscript import Direction
 
 _REACH = 10  # Pixels of a strip.
@@ -26,11 +25,8 @@ def read(
     flat: np.ndarray,
     quads: Sequence[np.ndarray],
     directions: Sequence[Direction],
+    parted: Sequence[Sequence[Written]],
     reader: LineReader,
-    recogniser: segmentation.Recogniser,
-    size: int,
-    bigram: ctc.Bigram | None = None,
-    columns: bool = True,
 ) -> list[list[Written]]:
     """Reads lines.
 
@@ -38,34 +34,24 @@ def read(
         flat: The page, uint8 (H, W), from `zoo.manuscript.flatten`.
         quads: Corners of the lines, clockwise from the top left of the text, float (4, 2) each.
         directions: How the characters of each line follow each other.
+        parted: The characters of each vertical line, as `serving.lines.read` reads them.
         reader: Reads strips.
-        recogniser: Reads cells, which parts the characters of vertical lines.
-        size: Side of a cell in pixels.
-        bigram: Tells how likely a character follows another, which helps to part them.
-        columns: Whether vertical lines are read as a whole too, which takes twice the time. Otherwise what
-            their parting reads stays.
 
     Returns:
         The characters of each line in the order of the text.
     """
-    vertical = [direction == "vertical" for direction in directions]
-    standing = [quad for quad, stands in zip(quads, vertical, strict=True) if stands]
-    parted = lines.read(flat, standing, ["vertical"] * len(standing), recogniser, size, bigram)
-    whole = [columns or not stands for stands in vertical]
-    ways = list(itertools.compress(directions, whole))
-    cut = lines.straightened(flat, list(itertools.compress(quads, whole)), ways, strips.HEIGHT, _MARGIN)
-    text_of_columns = iter(parted)
+    cut = lines.straightened(flat, quads, directions, strips.HEIGHT, _MARGIN)
+    columns = iter(parted)
     shown = [
-        _Column.of(image, matrix, next(text_of_columns)) if way == "vertical" else _Row(image, matrix)
-        for (image, matrix), way in zip(cut, ways, strict=True)
+        _Column.of(image, matrix, next(columns)) if way == "vertical" else _Row(image, matrix)
+        for (image, matrix), way in zip(cut, directions, strict=True)
     ]
-    read_whole = (
+    return [
         [Written(one.box(seen), seen.alternatives) for seen in text] if one.is_written else []
         for one, text in zip(
             shown, reader([one.strip for one in shown], [one.ink for one in shown]), strict=True
         )
-    )
-    return [next(read_whole if one else text_of_columns) for one in whole]
+    ]
 
 
 @dataclasses.dataclass(frozen=True)

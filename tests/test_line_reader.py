@@ -148,10 +148,9 @@ def test_a_column_without_characters_has_none() -> None:
 
     flat = np.full((300, 80), 255, np.uint8)
     quad = np.array([[10, 10], [60, 10], [60, 290], [10, 290]], np.float32)
-    cells = Reader(threads=1)._recogniser
-    assert whole_lines.read(flat, [quad], ["vertical"], Liar(), cells.logits, cells.size) == [[]]
+    assert whole_lines.read(flat, [quad], ["vertical"], [[]], Liar()) == [[]]
     # A row shows its room where it has no ink.
-    (row,) = whole_lines.read(flat, [quad], ["horizontal"], Liar(), cells.logits, cells.size)
+    (row,) = whole_lines.read(flat, [quad], ["horizontal"], [], Liar())
     assert row[0].quad.shape == (4, 2)
 
 
@@ -169,8 +168,7 @@ def test_boxes_enclose_the_strokes_of_each_character_however_faint(strength: flo
     flat = np.clip(250 - strength * (240 - drawn), 0, 255).astype(np.uint8)
     height, width = flat.shape
     quad = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    cells = Reader(threads=1)._recogniser
-    (row,) = whole_lines.read(flat, [quad], ["horizontal"], Ruler(), cells.logits, cells.size)
+    (row,) = whole_lines.read(flat, [quad], ["horizontal"], [], Ruler())
     for number, written in enumerate(row):
         left = 14 + felt_tip.STEP * number
         rows, columns = np.nonzero(drawn[:, left : left + felt_tip.STEP] < 200)
@@ -189,34 +187,6 @@ def test_characters_are_parted_where_the_least_ink_is() -> None:
     assert 70 <= edges[2] <= 90
 
 
-def test_columns_may_keep_what_their_parting_reads() -> None:
-    class Liar:
-        def __call__(self, images: list[np.ndarray], inks: object) -> list[list[line_reader.Seen]]:
-            return [[line_reader.Seen(0.0, 64.0, ((7, 1.0),))] for _ in images]
-
-    across, down = felt_tip.line("十口")[..., 0], felt_tip.line("十口", vertical=True)[..., 0]
-    height, width = max(len(across), len(down)), across.shape[1] + down.shape[1]
-    flat = np.full((height, width), 255, np.uint8)
-    flat[: len(down), : down.shape[1]] = down
-    flat[: len(across), down.shape[1] :] = across
-    places = ((0, down.shape[1], len(down)), (down.shape[1], width, len(across)))
-    quads = [
-        np.array([[left, 0], [right, 0], [right, low], [left, low]], np.float32)
-        for left, right, low in places
-    ]
-    cells = Reader(threads=1)._recogniser
-    read = [
-        [
-            [one.alternatives[0][0] for one in line]
-            for line in whole_lines.read(
-                flat, quads, ["vertical", "horizontal"], Liar(), cells.logits, cells.size, columns=columns
-            )
-        ]
-        for columns in (True, False)
-    ]
-    assert read == [[[7], [7]], [charset.encode("十口"), [7]]]
-
-
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -232,6 +202,11 @@ def test_a_picture_of_one_line_is_read_in_the_style_that_is_named_and_else_in_bo
 ) -> None:
     styles = []
     for module, name in ((whole_lines, "lines"), (lines, "characters"), (both_styles, "both")):
-        monkeypatch.setattr(module, "read", lambda *_, name=name, **__: styles.append(name) or [[]])
+
+        def read(flat: np.ndarray, quads: list, *_: object, name: str = name, **__: object) -> list[list]:
+            styles.extend(name for _ in quads)
+            return [[] for _ in quads]
+
+        monkeypatch.setattr(module, "read", read)
     Reader(threads=1, **given).read(felt_tip.line("十口"), layout="line")
     assert styles == [expected]
