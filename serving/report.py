@@ -99,6 +99,15 @@ SECTIONS = (
         _pages,
     ),
     Section(
+        "lines_cursive",
+        "Text of single lines composed in a quick cursive hand, C017 of ICDAR 2013, one sample for each character: written "
+        "by `python -m training.line_pictures FOLDER/rows --hands ICDAR2013_C017.npz --text DATA/text/*.xz --count 70`, and "
+        "FOLDER/columns with `--direction vertical`; read as those above",
+        "python -m serving.evaluate FOLDER/rows FOLDER/columns --layout line --styles characters lines --peers "
+        "--json results/lines_cursive/result.json",
+        _pages,
+    ),
+    Section(
         "compare",
         "Free pages, beside other programs in the same run",
         "hanzoo compare DEV/free --json results/compare/result.json",

@@ -232,6 +232,11 @@ def compose(
         )
     glyphs = writers[int(rng.integers(len(writers)))]
     page = write_page(texts, Hand(glyphs), style, rng)
+    return page.image, truth_of(page, glyphs.writer, style)
+
+
+def truth_of(page: Page, writer: str, style: PageStyle) -> dict[str, Any]:
+    """What `compose` tells of a page."""
     lines = [
         {
             "quad": _listed(line.quad),
@@ -243,12 +248,12 @@ def compose(
         }
         for line in page.lines
     ]
-    truth = {
+    return {
         "width": style.width,
         "height": style.height,
         "level": "flat",
         "style": style.paper.kind,
-        "source": glyphs.writer,
+        "source": writer,
         "ink": style.ink,
         "layout": "lines",
         "direction": style.direction,
@@ -256,7 +261,6 @@ def compose(
         "ignore": [_listed(quad) for quad in page.ignore],
         "lines": lines,
     }
-    return page.image, truth
 
 
 def move_truth(truth: dict[str, Any], warp: photograph.Warp) -> dict[str, Any]:
