@@ -52,26 +52,23 @@ def read(
         The characters of each line in the order of the text.
     """
 
-    def by_whole(numbers: Sequence[int], parted: Sequence[Sequence[Written]]) -> dict[int, list[Written]]:
-        asked = [quads[number] for number in numbers], [directions[number] for number in numbers]
-        return dict(zip(numbers, whole(flat, *asked, parted), strict=True))
-
-    def by_single(numbers: Sequence[int]) -> dict[int, list[Written]]:
-        asked = [quads[number] for number in numbers], [directions[number] for number in numbers]
-        return dict(zip(numbers, single(flat, *asked), strict=True))
+    def asked(numbers: Sequence[int]) -> tuple[list[np.ndarray], list[Direction]]:
+        return [quads[number] for number in numbers], [directions[number] for number in numbers]
 
     rows = [number for number, direction in enumerate(directions) if direction == "horizontal"]
     columns = [number for number, direction in enumerate(directions) if direction == "vertical"]
-    as_wholes, as_singles = by_whole(rows, []), by_single(columns)
-    unsure_rows = [number for number in rows if not _is_sure(as_wholes[number], bigram)]
-    unsure_columns = [number for number in columns if not _is_sure(as_singles[number], bigram)]
-    found = as_wholes | as_singles
-    as_singles |= by_single(unsure_rows)
-    as_wholes |= by_whole(unsure_columns, [as_singles[number] for number in unsure_columns])
+    wholes = dict(zip(rows, whole(flat, *asked(rows), []), strict=True))
+    singles = dict(zip(columns, single(flat, *asked(columns)), strict=True))
+    found = wholes | singles
+    unsure_rows = [number for number in rows if not _is_sure(found[number], bigram)]
+    unsure_columns = [number for number in columns if not _is_sure(found[number], bigram)]
+    parted = [singles[number] for number in unsure_columns]
+    wholes |= zip(unsure_columns, whole(flat, *asked(unsure_columns), parted), strict=True)
+    singles |= zip(unsure_rows, single(flat, *asked(unsure_rows)), strict=True)
     for number in unsure_rows + unsure_columns:
         corners = np.asarray(quads[number], float)
         axis = corners[1 if directions[number] == "horizontal" else 3] - corners[0]
-        found[number] = _joined(as_wholes[number], as_singles[number], axis, bigram)
+        found[number] = _joined(wholes[number], singles[number], axis, bigram)
     return [found[number] for number in range(len(quads))]
 
 

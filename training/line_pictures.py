@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from training import pages, sheets, sources
-from training import texts as text_files
+from training.texts import read_texts
 from training.writing import Hand
 from zoo.manuscript import Direction
 
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    lines = text_files.read_texts(options.text)
+    lines = read_texts(options.text)
     hands = [Hand(sources.read_hand(file)) for file in options.hands]
     found = [clauses(lines, hand) for hand in hands]
 

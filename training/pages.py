@@ -9,7 +9,6 @@ in `ignore`, as those of printed words do. Blanks are no part of the text either
 
 import argparse
 import dataclasses
-import lzma
 import re
 import string
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ import numpy as np
 from training import photograph, sheets, sources, writing
 from training.paper import Paper, random_paper
 from training.sources import Glyphs
+from training.texts import read_texts
 from training.writing import Hand, Line, Manner
 
 INKS = sheets.INKS | {"red": ((150, 15, 25), (215, 75, 80))}
@@ -463,9 +463,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--level", choices=["flat", *photograph.LEVELS], help="default: all in turn")
     options = parser.parse_args(arguments)
-    opener = lzma.open if options.text.suffix == ".xz" else open
-    with opener(options.text, "rt", encoding="utf-8") as file:
-        texts = [line for line in file.read().split("\n") if line.strip()]
+    texts = read_texts([options.text])
     writers = [sources.read_font(font) for font in options.fonts]
     if options.hands:
         writers += sources.read_hands(options.hands, options.chinese_only)
