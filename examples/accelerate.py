@@ -56,6 +56,7 @@ _LISTENING = (0.12, 0.32)  # Between these shares of the run that share rises to
 _FADING = 0.7  # From this share of the run on, the distortions shrink to half.
 _KEPT = 0.9995  # Of the averages in each step.
 _LONGEST = 40  # Characters of a strip.
+_PATIENCE = 600.0  # Seconds that a batch of lines is waited for.
 _SAID, _SAVED = 20.0, 180.0  # Seconds between two lines of the log, and between two times that all is saved.
 
 Batch = tuple[np.ndarray, np.ndarray]
@@ -174,8 +175,11 @@ def ahead(batches: Iterator[Any], count: int) -> Iterator[Any]:
     ready: queue.Queue[Any] = queue.Queue(count)
 
     def make() -> None:
-        for batch in batches:
-            ready.put(jax.device_put(batch))
+        try:
+            for batch in batches:
+                ready.put(jax.device_put(batch))
+        finally:  # Even where a batch cannot be made, nothing waits for it.
+            ready.put(None)
 
     threading.Thread(target=make, daemon=True).start()
     return iter(ready.get, None)
@@ -420,7 +424,7 @@ def main() -> None:
     ready = fork.Queue(4 * options.processes)
     for number in range(options.processes):
         fork.Process(target=draw, args=(sampler, number, ready), daemon=True).start()
-    lines(iter(ready.get, None), clock, options.out)
+    lines(iter(functools.partial(ready.get, timeout=_PATIENCE), None), clock, options.out)
 
 
 if __name__ == "__main__":

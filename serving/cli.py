@@ -441,7 +441,7 @@ def bigram(
     limit: int = 2_000_000,
     debug: bool = False,
 ) -> int:
-    """Learn which character follows which, for the reader of pages and the beam search of line readers.
+    """Learn which character follows which, for the reader of pages.
 
     Args:
         texts: Text files, plain or .xz, UTF-8.

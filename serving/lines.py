@@ -8,14 +8,13 @@ import numpy as np
 
 from serving import segmentation
 from zoo import ctc, geometry, paper
-from zoo.manuscript import INK, Direction
+from zoo.manuscript import Direction, ink_box
 
 THICKNESS = 72
 """Of a straightened line in pixels: a character is about as large as in the cells that the recogniser learnt."""
 
 _MARGIN = 0.1  # Around a line, in shares of its thickness: strokes reach beyond the box that is found.
 _PATCH = 12  # Side in pixels of what tells the grain of the paper: small enough to fit between characters.
-_SPECK = 1 / 500  # Ink that is smaller than this share of the largest stroke does not tell where a line is.
 
 
 class Written(NamedTuple):
@@ -44,17 +43,15 @@ def only_line(flat: np.ndarray) -> tuple[np.ndarray, Direction] | None:
         The corners, float32 (4, 2), clockwise from the top left, and "vertical" where the ink is higher than
         wide; None where there is no ink.
     """
-    count, _, figures, _ = cv2.connectedComponentsWithStats((flat < INK).astype(np.uint8), connectivity=8)
-    if count == 1:
+    box = ink_box(flat)
+    if box is None:
         return None
-    areas = figures[1:, cv2.CC_STAT_AREA]
-    strokes = figures[1:][areas >= _SPECK * areas.max()]
-    left, top, wide, high = (strokes[:, column] for column in range(4))
-    x, y, right, bottom = left.min(), top.min(), (left + wide).max() - 1, (top + high).max() - 1
+    left, top, width, height = box
+    size = np.array([width - 1, height - 1])
     # A line of dashes has no height.
-    thickness = max(1, min(right - x, bottom - y), round(0.25 * min(flat.shape)))
-    missing = np.maximum(0, thickness - np.array([right - x, bottom - y])) / 2
-    x, y, right, bottom = x - missing[0], y - missing[1], right + missing[0], bottom + missing[1]
+    missing = np.maximum(0, max(1, size.min(), round(0.25 * min(flat.shape))) - size) / 2
+    x, y = np.array([left, top]) - missing
+    right, bottom = np.array([left, top]) + size + missing
     quad = np.array([[x, y], [right, y], [right, bottom], [x, bottom]], np.float32)
     return quad, "vertical" if bottom - y > right - x else "horizontal"
 
@@ -115,15 +112,8 @@ def straightened(
         geometry.straighten(flat, quad, thickness, direction == "vertical", margin)
         for quad, direction in zip(quads, directions, strict=True)
     ]
-    grain = paper.grain(np.concatenate([_patches(image) for image, _ in cut])) if cut else 0.0
+    grain = paper.grain(np.concatenate([paper.squares(image, _PATCH) for image, _ in cut])) if cut else 0.0
     return [(paper.whiten(image, grain), matrix) for image, matrix in cut]
-
-
-def _patches(strip: np.ndarray) -> np.ndarray:
-    """Small squares of a strip, uint8 (n, 12, 12)."""
-    rows, columns = (side // _PATCH for side in strip.shape)
-    whole = strip[: rows * _PATCH, : columns * _PATCH].reshape(rows, _PATCH, columns, _PATCH)
-    return whole.swapaxes(1, 2).reshape(-1, _PATCH, _PATCH)
 
 
 def on_page(quad: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -83,13 +83,10 @@ class Strip:
     Attributes:
         image: uint8 (H, W), evenly lit, dark ink on white paper, as `zoo.manuscript.flatten` makes it.
         direction: How its characters follow each other.
-        boxes: Where a detector sees characters, start and end of each along the line, float (n, 2), in pixels;
-            between them the line may be cut.
     """
 
     image: np.ndarray
     direction: Direction = "horizontal"
-    boxes: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,7 +189,7 @@ class _Lattice:
     def __init__(self, strip: Strip) -> None:
         self._vertical = strip.direction == "vertical"
         self._grey = _without_rules(np.ascontiguousarray(strip.image.T if self._vertical else strip.image))
-        self._owner, self._course = _parts(self._grey, strip.boxes)
+        self._owner, self._course = _parts(self._grey)
         bounds = _bounds(self._owner)
         count = len(bounds)
         # Parts may overlap: a gap lies between all that is before and all that is after, and may be
@@ -491,12 +488,11 @@ def _rules(dark: np.ndarray, length: float, thickness: int) -> np.ndarray:
     return np.asarray(long[labels], np.uint8)
 
 
-def _parts(grey: np.ndarray, boxes: np.ndarray | None) -> tuple[np.ndarray, _Course]:
+def _parts(grey: np.ndarray) -> tuple[np.ndarray, _Course]:
     """Groups the strokes of a line.
 
     Args:
         grey: uint8 (H, W), the line from left to right, without rules.
-        boxes: As of `Strip`.
 
     Returns:
         The part of each pixel, int32 (H, W), from 0 on from left to right, -1 for paper and dirt; and the
@@ -522,7 +518,7 @@ def _parts(grey: np.ndarray, boxes: np.ndarray | None) -> tuple[np.ndarray, _Cou
         group_of[members] = group
     for group, (start, stop, _) in enumerate(groups):
         strokes = group_of[labels[:, start:stop]] == group
-        places = _cuts(strokes, em, [] if boxes is None else _between(boxes) - start)
+        places = _cuts(strokes, em)
         for low, high in itertools.pairwise([0, *places, stop - start]):
             inside = strokes[:, low:high]
             if inside.any() and high - low < _BAR * em:
@@ -558,27 +554,18 @@ def _grouped(starts: np.ndarray, stops: np.ndarray, strokes: np.ndarray) -> list
     return groups
 
 
-def _between(boxes: np.ndarray) -> np.ndarray:
-    """The middles between neighbouring boxes, (n - 1,)."""
-    ordered = boxes[np.argsort(boxes.sum(1), kind="stable")]
-    return np.asarray((ordered[:-1, 1] + ordered[1:, 0]) / 2)
-
-
-def _cuts(strokes: np.ndarray, em: float, wanted: Sequence[float] | np.ndarray) -> list[int]:
+def _cuts(strokes: np.ndarray, em: float) -> list[int]:
     """Columns at which a part may be cut, ascending.
 
     Args:
         strokes: bool (H, w), the part.
         em: In pixels.
-        wanted: Further columns, where a detector sees the ends of characters.
     """
     width = strokes.shape[1]
     apart = round(_APART * em)
     free = np.zeros(width, bool)  # Where another cut may lie.
     free[apart + 1 : width - apart] = True
-    cuts = [round(column) for column in wanted if apart / 2 < column < width - apart / 2]
-    for cut in cuts:
-        free[max(0, cut - apart) : cut + apart + 1] = False
+    cuts: list[int] = []
     if width >= _TOUCHING * em:
         reach = max(1, round(0.04 * em))
         ink = cv2.blur(strokes.sum(0, dtype=np.float32)[None], (2 * reach + 1, 1))[0]

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from zoo.manuscript import INK
+from zoo.manuscript import ink_box
 
 _WORK = 640  # Longer side while the ink is looked for; the network sees 64 pixels.
 _LIGHT = 96  # Longer side while the light is measured.
@@ -32,7 +32,7 @@ def views(image: np.ndarray, size: int) -> tuple[np.ndarray | None, np.ndarray]:
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     scale = min(1.0, _WORK / max(grey.shape))
     flat = _even_light(_shrink(grey, scale))
-    box = _ink_box(flat)
+    box = ink_box(flat)
     if box is None:
         return None, np.empty((0, size, size), np.uint8)
     left, top, width, height = box
@@ -68,23 +68,6 @@ def _even_light(grey: np.ndarray) -> np.ndarray:
     # Faint pencil is brought to full darkness, the grain of blank paper is not.
     gain = 225 / darkness if darkness >= _FAINTEST else 1.0
     return cv2.convertScaleAbs(255 - np.clip((255.0 - flat) * gain, 0, 255))
-
-
-def _ink_box(flat: np.ndarray) -> tuple[int, int, int, int] | None:
-    """Left, top, width and height of the ink; None where there is none.
-
-    Specks, which have less than 1/500 of the ink of the largest stroke, do not count.
-    """
-    count, _, figures, _ = cv2.connectedComponentsWithStats((flat < INK).astype(np.uint8), connectivity=8)
-    if count == 1:
-        return None
-    figures = figures[1:]
-    areas = figures[:, cv2.CC_STAT_AREA]
-    strokes = figures[areas * 500 >= areas.max()]
-    left, top = strokes[:, 0].min(), strokes[:, 1].min()
-    right = (strokes[:, 0] + strokes[:, 2]).max()
-    bottom = (strokes[:, 1] + strokes[:, 3]).max()
-    return int(left), int(top), int(right - left), int(bottom - top)
 
 
 def _fit(ink: np.ndarray, size: int, share: float) -> np.ndarray:

@@ -34,6 +34,7 @@ def test_a_line_is_written_along_its_picture_and_lies_inside(direction: Directio
         (line,) = truth["lines"]
         assert image.shape == (truth["height"], truth["width"], 3)
         assert (truth["width"] > truth["height"]) == (direction == "horizontal")
+        assert truth["ignore"] == []  # No printed words.
         assert truth["text"] == line["text"] == "".join(one["text"] for one in line["chars"])
         assert 5 <= len(line["text"]) <= 16
         assert any(line["text"].startswith(clause) for clause in found)
@@ -47,6 +48,19 @@ def test_a_line_is_written_along_its_picture_and_lies_inside(direction: Directio
 def test_without_a_clause_nothing_is_written() -> None:
     with pytest.raises(ValueError, match="must have a clause that w1 can write"):
         line_pictures.draw([], _hand(), "horizontal", np.random.default_rng(0))
+
+
+def test_a_hand_that_can_write_nothing_is_named_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(tmp_path / "w1.npz", images=SQUARES, labels=np.array(list(KNOWN)))
+    (tmp_path / "text.txt").write_text("說話\n", encoding="utf-8")
+    with pytest.raises(SystemExit):
+        line_pictures.main(
+            [str(tmp_path / "out"), "--hands", str(tmp_path / "w1.npz"), "--text", str(tmp_path / "text.txt")]
+        )
+    assert "no clause that w1 can write" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_set_is_written_for_all_hands_and_is_the_same_again(tmp_path: Path) -> None:

@@ -119,12 +119,6 @@ def test_many_wide_characters_stay_on_the_strip() -> None:
     assert picture[16, -40:].min() < 128  # the last character is there
 
 
-def test_frequent_characters_come_first() -> None:
-    assert charset.decode(lines.frequent(["二一二龘\n", "二一，"], 3)) == "二一,"
-    with pytest.raises(ValueError, match="2 and size=3"):
-        lines.frequent(["一二"], 3)
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -51,6 +51,16 @@ def test_a_flat_sheet_of_any_shape_is_found_whole(seed: int) -> None:
     assert grid.direction in (None, truth["direction"])
 
 
+def test_the_ink_of_a_page_has_a_box_without_specks() -> None:
+    flat = np.full((200, 300), 255, np.uint8)
+    assert manuscript.ink_box(flat) is None
+    flat[40:90, 60:160] = 0
+    flat[5:8, 5:8] = 0  # Nine of 5,000 pixels.
+    assert manuscript.ink_box(flat) == (60, 40, 100, 50)
+    flat[100:105, 200:204] = 0
+    assert manuscript.ink_box(flat) == (60, 40, 144, 65)
+
+
 @pytest.mark.slow
 def test_photographed_sheets_are_found() -> None:
     shares = []

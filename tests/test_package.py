@@ -3,7 +3,7 @@
 import configparser
 from pathlib import Path
 
-from serving import context, finder, ocr, runtime
+from serving import context, finder, line_reader, ocr, runtime
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -24,7 +24,7 @@ def packaged() -> set[Path]:
 
 def test_the_package_has_all_that_a_page_is_read_with() -> None:
     files = packaged()
-    for name in (ocr.MODEL, finder.MODEL):
+    for name in (ocr.MODEL, finder.MODEL, line_reader.MODEL):
         assert {runtime.PRESETS / name / file for file in ("model.tflite", "result.json", "card.md")} <= files
     assert context.FILE in files
 

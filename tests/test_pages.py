@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests import made_hands
-from training import pages, photograph, snapshots, writing
+from training import pages, photograph, sheets, snapshots, writing
 from training.paper import Paper
 from training.sources import Glyphs
 from zoo import charset
@@ -328,6 +328,14 @@ def test_stops_stand_low_in_rows_and_high_in_columns() -> None:
     for direction, high in (("horizontal", False), ("vertical", True)):
         (sign,) = writing.Hand(writer).signs("。", writing.Manner(), 96, direction, np.random.default_rng(0))
         assert (sign.outline.mean(0) > 0.5).tolist() == [high, not high]
+
+
+def test_a_stop_that_is_hardly_seen_stays_where_it_is() -> None:
+    ink = np.zeros((96, 96), np.uint8)
+    ink[75:85, 10:20] = 115
+    np.testing.assert_array_equal(sheets.stop_in_column(ink), ink)
+    ink *= 2
+    assert sheets.stop_in_column(ink)[:48, 48:].any()
 
 
 @given(st.integers(0, 2**32 - 1))

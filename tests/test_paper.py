@@ -39,6 +39,14 @@ def test_black_stays_black_and_white_stays_white() -> None:
     np.testing.assert_array_equal(paper.whiten(ramp, 0.0), ramp)
 
 
+def test_squares_of_a_picture_lie_in_rows_and_what_is_left_is_left_out() -> None:
+    image = np.arange(35, dtype=np.uint8).reshape(5, 7)
+    found = paper.squares(image, 2)
+    assert found.shape == (6, 2, 2)
+    np.testing.assert_array_equal(found[4], image[2:4, 2:4])
+    assert paper.squares(image[:1], 2).shape == (0, 2, 2)
+
+
 def test_no_cells_have_no_grain_and_dark_cells_are_not_taken_for_paper() -> None:
     assert paper.grain(np.empty((0, 8, 8), np.uint8)) == 0
     dark = np.random.default_rng(0).integers(0, 256, (9, 8, 8), np.uint8)

@@ -48,7 +48,11 @@ _ACCELERATED = [i for i, (_, block) in enumerate(BLOCKS) if "accelerate.py" in b
 @pytest.mark.parametrize(
     "index",
     [
-        pytest.param(i, marks=[pytest.mark.slow] if "hanzoo train" in block else [])
+        pytest.param(
+            i,
+            marks=[pytest.mark.slow] if "hanzoo train" in block else [],
+            id=f"{i}-tf-serving" if "--tf-serving" in block else str(i),
+        )
         for i, (_, block) in enumerate(BLOCKS)
         if not _is_installation(block) and i not in (*_STAGES, *_GENERATORS, *_ACCELERATED)
     ],

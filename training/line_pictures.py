@@ -61,7 +61,7 @@ def draw(
         height=across if direction == "horizontal" else along,
         em=em,
         direction=direction,
-        paper=dataclasses.replace(drawn.paper, kind="plain", margin=0.0, holes=False),
+        paper=dataclasses.replace(drawn.paper, kind="plain", margin=0.0, holes=0, header=""),
         pitch=1.0,
         margins=(_MARGIN,) * 4,
         tiers=1,
@@ -89,6 +89,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     lines = read_texts(options.text)
     hands = [Hand(sources.read_hand(file)) for file in options.hands]
     found = [clauses(lines, hand) for hand in hands]
+    for hand, texts in zip(hands, found, strict=True):
+        if not texts:
+            parser.error(
+                f"--text has no clause that {hand.writer} can write: five characters or more that it has."
+            )
 
     def pictures() -> Iterator[tuple[str, np.ndarray, dict[str, Any]]]:
         for index in range(options.count):

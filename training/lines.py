@@ -5,17 +5,16 @@ any line; what is left of the strip stays white. Labels are padded with 0, the C
 `keras.losses.CTC` counts the labels of a line as those that are not 0.
 """
 
-import collections
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import tensorflow as tf
 
 from training.sources import EM, Glyphs
-from zoo import charset, crnn, ctc
+from zoo import crnn, ctc
 
 _FIRST = 10  # A run that grows starts with so many characters.
 
@@ -218,19 +217,6 @@ def train_batches(sampler: LineSampler, first_step: int, steps: int) -> tf.data.
 
     steps_of_run = tf.data.Dataset.range(first_step, first_step + steps)
     return steps_of_run.map(make, num_parallel_calls=2).prefetch(8)
-
-
-def frequent(lines: Iterable[str], size: int) -> tuple[int, ...]:
-    """The ids of the most frequent characters of a text, the most frequent first.
-
-    Raises:
-        ValueError: The text holds fewer different characters of the charset.
-    """
-    counts = collections.Counter(character for line in lines for character in charset.normalise(line.strip()))
-    known = [character for character, _ in counts.most_common() if charset.supports(character)]
-    if size < 1 or len(known) < size:
-        raise ValueError(f"The text must hold `size` characters. Received: {len(known)} and size={size}.")
-    return tuple(charset.encode("".join(known[:size])))
 
 
 def _shrink(images: np.ndarray, height: int) -> np.ndarray:

@@ -342,7 +342,7 @@ class _Layout:
         length = (style.length - (style.tiers - 1) * gap) / style.tiers
         row = start
         for _ in range(10 * (stop - start)):  # Not for ever: samples may show no ink.
-            signs = self._with_mistakes(self._signs(paragraph(texts, self._hand, self._rng), 1.0))
+            signs = self._signs(paragraph(texts, self._hand, self._rng), 1.0, self.style.crossed)
             shorter = length * (1 - style.ragged * float(self._rng.random()))
             indent = min(style.indent, length - 2)
             for chosen, places in writing.wrap(signs, max(3.0, shorter), indent, style.manner):
@@ -353,7 +353,7 @@ class _Layout:
 
     def line(self, text: str, row: int) -> None:
         """Writes a line into a row."""
-        signs = self._with_mistakes(self._signs(text, 1.0))
+        signs = self._signs(text, 1.0, self.style.crossed)
         for chosen, places in writing.wrap(signs, self.style.length, 0.0, self.style.manner):
             self._write(chosen, places, row, 0.0, 1.0)
             break
@@ -373,22 +373,12 @@ class _Layout:
             )
             self.lines += [line] if line else []
 
-    def _signs(self, text: str, size: float) -> list[writing.Sign]:
+    def _signs(self, text: str, size: float, crossed: float = 0.0) -> list[writing.Sign]:
+        """The signs of a text and, before that share of them, others that are crossed out."""
         style, rng = self.style, self._rng
         text = self._hand.legible(text, rng)
-        return self._hand.signs(text, style.manner, size * style.em, style.direction, rng)
-
-    def _with_mistakes(self, signs: list[writing.Sign]) -> list[writing.Sign]:
-        """The signs and, between them, others that are crossed out."""
-        if not self.style.crossed:
-            return signs
-        mixed = []
-        for sign in signs:
-            if self._rng.random() < self.style.crossed:
-                other = signs[self._rng.integers(len(signs))]
-                mixed.append(other._replace(crossed=True))
-            mixed.append(sign)
-        return mixed
+        signs = self._hand.signs(text, style.manner, size * style.em, style.direction, rng)
+        return writing.with_mistakes(signs, crossed, rng)
 
     def _write(
         self, signs: Sequence[writing.Sign], places: np.ndarray, row: float, indent: float, size: float

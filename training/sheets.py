@@ -355,6 +355,8 @@ def stop_in_column(glyph: np.ndarray) -> np.ndarray:
     upper right one.
     """
     rows, columns = np.nonzero(glyph > 127)
+    if not len(rows):  # Faint ink, which stands anywhere.
+        return glyph
     x, y = columns.mean() / glyph.shape[1], rows.mean() / glyph.shape[0]
     if x > 0.4 or y < 0.6:
         return glyph

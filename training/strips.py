@@ -25,6 +25,8 @@ _BEFORE = 1.0  # Of the page before and after the line, in em.
 _WIDEST = 2.0  # Distance of rules in em, so that the page has one at least.
 _BOLDEST = 0.05  # Rules in em; bolder ones hide the writing.
 _FLATTENED, _WHITENED = 0.85, 0.6  # Shares of the pages, and of the flattened ones.
+_SQUARE = 16  # Side in pixels of what tells the grain.
+_MISTAKEN = 0.15  # Share of the lines that have characters crossed out.
 _MOST_GRAIN = 40.0  # The end of a page tells its grain worse than a whole one.
 _THINNEST = 0.55  # Line that is found, in em: 一一 is not cut out as a strip of its own height.
 _SIDES_SHOWN, _ENDS_SHOWN = (
@@ -175,7 +177,9 @@ class StripSampler:
         signs = hand.signs(self._text(hand, length, rng), style.manner, em, direction, rng)
         if not signs:
             return None
-        signs, places = next(writing.wrap(_with_mistakes(signs, rng), length, 0.0, style.manner))
+        share = float(rng.uniform(0.02, 0.2)) if rng.random() < _MISTAKEN else 0.0
+        signs = writing.with_mistakes(signs, share, rng)
+        signs, places = next(writing.wrap(signs, length, 0.0, style.manner))
         along = int(direction == "vertical")
         size = np.full(2, _ROOM)
         size[along] = places[-1] + 1 + 2 * _BEFORE
@@ -196,7 +200,7 @@ class StripSampler:
         if rng.random() < _FLATTENED:
             page = manuscript.flatten(page)
             if rng.random() < _WHITENED:
-                page = paper.whiten(page, min(_MOST_GRAIN, paper.grain(_tiles(page))))
+                page = paper.whiten(page, min(_MOST_GRAIN, paper.grain(paper.squares(page, _SQUARE))))
         strip, matrix = geometry.straighten(
             page, _found(line.quad, em, direction, rng), strips.HEIGHT, vertical=direction == "vertical"
         )
@@ -208,24 +212,6 @@ class StripSampler:
         text = pages.paragraph(source, hand, rng)
         first = int(rng.integers(max(1, len(text) - round(length))))
         return hand.legible(text[first : first + round(1.3 * length) + 2], rng)
-
-
-def _tiles(page: np.ndarray) -> np.ndarray:
-    """Squares of a page, uint8 (n, 16, 16); what is left at its edges is left out."""
-    height, width = (side // 16 for side in page.shape)
-    squares = page[: 16 * height, : 16 * width].reshape(height, 16, width, 16)
-    return squares.swapaxes(1, 2).reshape(-1, 16, 16)
-
-
-def _with_mistakes(signs: list[writing.Sign], rng: np.random.Generator) -> list[writing.Sign]:
-    """The signs; in some lines others stand between them that are crossed out."""
-    share = float(rng.uniform(0.02, 0.2)) if rng.random() < 0.15 else 0.0
-    mixed = []
-    for sign in signs:
-        if rng.random() < share:
-            mixed.append(signs[rng.integers(len(signs))]._replace(crossed=True))
-        mixed.append(sign)
-    return mixed
 
 
 def _add_neighbours(written: np.ndarray, pitch: float, rng: np.random.Generator) -> None:

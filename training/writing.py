@@ -185,6 +185,18 @@ def both_ways(glyphs: Glyphs) -> Glyphs:
     )
 
 
+def with_mistakes(signs: Sequence[Sign], share: float, rng: np.random.Generator) -> list[Sign]:
+    """The signs and, before that share of them, others that are crossed out."""
+    if not share:
+        return list(signs)
+    mixed = []
+    for sign in signs:
+        if rng.random() < share:
+            mixed.append(signs[int(rng.integers(len(signs)))]._replace(crossed=True))
+        mixed.append(sign)
+    return mixed
+
+
 def wrap(
     signs: Sequence[Sign], length: float, indent: float, manner: Manner
 ) -> Iterator[tuple[list[Sign], np.ndarray]]:

@@ -11,6 +11,13 @@ _SPREADS = 3.0  # Of a normal distribution, one of 700 values lies higher.
 _MOST = 96.0  # Grey levels; what is darker is ink even on the worst paper.
 
 
+def squares(image: np.ndarray, side: int) -> np.ndarray:
+    """The squares of a picture, uint8 (H, W) to (n, side, side); what is left at its edges is left out."""
+    rows, columns = (length // side for length in image.shape)
+    whole = image[: rows * side, : columns * side].reshape(rows, side, columns, side)
+    return whole.swapaxes(1, 2).reshape(-1, side, side)
+
+
 def grain(cells: np.ndarray) -> float:
     """How dark paper gets.
 
