@@ -143,7 +143,7 @@ def _explain(error: Exception, name: str, debug: bool) -> str:
         traceback.print_exception(error)
     if isinstance(error, images.ImageError | LayoutError | ModelError):
         # Whoever shows the error shows the name of the image too.
-        return str(error).removeprefix(f"{images.printable(name)}: ")
+        return str(error).removeprefix(f"{images.printable(name) or 'image'}: ")
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else str(error)
     hint = "" if debug else "; --debug shows the traceback"

@@ -105,7 +105,6 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=Path("results/finders/result.json"))
     options = parser.parse_args()
     try:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
         result = measure(labelled_pages.read(options.folder), finders(options.craft), options.drawn)
         fit.write_json(options.json, result)
     except (ValueError, OSError) as error:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, cast, overload
 
-import cv2
 import numpy as np
 
 from serving import (
@@ -18,7 +17,9 @@ from serving import (
     finder,
     free_page,
     images,
+    line_ends,
     line_reader,
+    orientation,
     runtime,
     second_look,
     single,
@@ -47,6 +48,9 @@ SIZE = 64
 """Side of a crop where no model asks for another."""
 
 _ALTERNATIVES = 5  # That are told of a character.
+_UPRIGHT = (
+    0.75  # A page of cells that is read with less certainty may be turned; upright ones have .8 or more.
+)
 _INSIDE = 32  # Side in pixels of what tells the grain of the paper: cells without their printed lines.
 # What was found as a line may be a part of one character from this thickness on, in shares of all that was found or
 # of all ink.
@@ -117,10 +121,10 @@ class Reader:
 
         Args:
             source: A path, the bytes of a file, or uint8 pixels (H, W) or (H, W, 3) RGB.
-            layout: "grid" for manuscript paper; "lines" for a page of text, however it lies; "line" for a
-                picture of one line, a vertical one where it is higher than wide; "char" for a picture of
-                one character; "auto" takes "grid" where manuscript paper is found, and else "lines" or "char",
-                whichever the picture looks like.
+            layout: "grid" for manuscript paper; "lines" for a page of text; "line" for a picture of one line, a
+                vertical one where it is higher than wide, both however they lie; "char" for an upright picture
+                of one character; "auto" takes "grid" where manuscript paper is found, and else "lines" or
+                "char", whichever the picture looks like.
 
         Raises:
             serving.images.ImageError: The picture cannot be decoded.
@@ -215,7 +219,7 @@ class Reader:
 
     def _read(self, image: np.ndarray, layout: str, name: str) -> Page:
         if layout == "line":
-            return self._read_line(image, name)
+            return self._read_line(manuscript.flatten(image), name)
         if layout == "char":
             return self._read_character(image, name)
         if layout == "lines":
@@ -256,10 +260,32 @@ class Reader:
         return one if _mean_score(as_text) >= _mean_score(page) else page
 
     def _read_grid(self, flat: np.ndarray, grid: manuscript.Grid, name: str) -> Page:
+        readings = self._read_cells(flat, grid)
+        written = [not reading.blank for reading in readings]
+        if np.mean([reading.certainty for reading in readings if not reading.blank] or 1.0) < _UPRIGHT:
+            turns = self._turns(flat, grid.cells.reshape(-1, 4, 2)[written])
+            if turns:
+                height, width = flat.shape
+                flat, grid = np.rot90(flat, turns), grid.turned(turns, width, height)
+                return self._page_of_cells(flat, grid, self._read_cells(flat, grid), name).turned(-turns)
+        return self._page_of_cells(flat, grid, readings, name)
+
+    def _turns(self, flat: np.ndarray, quads: np.ndarray) -> int:
+        """By how many quarters of a turn a page becomes upright, see `serving.orientation`."""
+        return orientation.turns(flat, quads, self._recogniser.certainties, self._recogniser.size)
+
+    def _read_cells(self, flat: np.ndarray, grid: manuscript.Grid) -> list["_Reading"]:
+        """What is in each cell, row by row."""
         quads = grid.cells.reshape(-1, 4, 2)
         grain = paper.grain(geometry.rectify(flat, quads, _INSIDE, margin=-0.12))
         crops = geometry.rectify(flat, quads, self._recogniser.size, margin=MARGIN)
-        readings = self._recogniser(paper.whiten(crops, grain))
+        return self._recogniser(paper.whiten(crops, grain))
+
+    def _page_of_cells(
+        self, flat: np.ndarray, grid: manuscript.Grid, readings: Sequence["_Reading"], name: str
+    ) -> Page:
+        """Puts the cells of an upright page together."""
+        quads = grid.cells.reshape(-1, 4, 2)
         filled = np.array([not reading.blank for reading in readings]).reshape(grid.rows, grid.columns)
         direction = grid.direction or manuscript.guess_direction(grid, filled)
         order = manuscript.reading_order(grid, direction)
@@ -281,8 +307,14 @@ class Reader:
         return Page(name, width, height, "grid", direction, lines, listed)
 
     def _read_lines(self, flat: np.ndarray, quads: np.ndarray, name: str) -> Page:
-        recogniser = self._recogniser
-        found = free_page.read(flat, quads, recogniser.logits, recogniser.size, self._read_upright)
+        quads = line_ends.lengthened(flat, quads)
+        turns = self._turns(flat, quads)
+        if turns:
+            height, width = flat.shape
+            flat = np.ascontiguousarray(np.rot90(flat, turns))
+            turned = geometry.turned(quads, turns, width, height)
+            quads = np.array([geometry.order_corners(quad) for quad in turned], np.float32)
+        found = free_page.read(flat, quads, self._read_upright)
         lengths = collections.Counter[str]()
         for line in found:
             lengths[line.direction] += len(line.characters)
@@ -291,11 +323,14 @@ class Reader:
             [line.characters for line in found], direction, [line.box for line in found]
         )
         height, width = flat.shape
-        return Page(name, width, height, "lines", direction, lines)
+        return Page(name, width, height, "lines", direction, lines).turned(-turns)
 
-    def _read_line(self, image: np.ndarray, name: str) -> Page:
-        flat = manuscript.flatten(image)
+    def _read_line(self, flat: np.ndarray, name: str) -> Page:
         found = lines_of.only_line(flat)
+        turns = 0 if found is None else self._turns(flat, found[0][None])
+        if turns:
+            flat = np.ascontiguousarray(np.rot90(flat, turns))
+            found = lines_of.only_line(flat)
         direction: manuscript.Direction = "horizontal"
         lines: tuple[Line, ...] = ()
         if found is not None:
@@ -303,8 +338,8 @@ class Reader:
             (written,) = self._read_upright(flat, [quad], [direction])
             if written:
                 lines = self._read_written([written], direction, [quad])
-        height, width = image.shape[:2]
-        return Page(name, width, height, "line", direction, lines)
+        height, width = flat.shape
+        return Page(name, width, height, "line", direction, lines).turned(-turns)
 
     def _read_character(self, image: np.ndarray, name: str, of_text: bool = False) -> Page:
         box, views = single.views(image, self._recogniser.size)
@@ -407,6 +442,12 @@ class _Recogniser:
     def alone(self, crops: np.ndarray, of_text: bool = False) -> list[_Reading]:
         """Recognises ink on white, uint8 (N, size, size), N at least 1; `of_text` as in `logits`."""
         return self._interpret(self.logits_of_two_looks(crops, of_text))
+
+    def certainties(self, crops: np.ndarray) -> np.ndarray:
+        """The probability of the best character of each crop, float (n,); 0 where an empty cell is likelier."""
+        logits = np.concatenate(list(self._in_batches(crops, 0)))
+        best = logits[:, 1:].max(1)
+        return np.where(best > logits[:, ctc.BLANK], np.exp(best - ctc.log_sum_exp(logits)[:, 0]), 0.0)
 
     def logits_of_two_looks(self, crops: np.ndarray, of_text: bool = True) -> np.ndarray:
         """What the network answers to ink on white in the end, see `serving.second_look`.
@@ -578,13 +619,15 @@ def text_detection(image: Source, form: str = "quad") -> list[list[tuple[float, 
     else:
         found = _reader()._finder(pixels)[0]
         if len(found) and _are_lines(found, found):
-            quads = free_page.boxes(manuscript.flatten(pixels), found)
+            quads = free_page.boxes(line_ends.lengthened(manuscript.flatten(pixels), found))
         else:
             box, _ = single.views(pixels, SIZE)
             quads = [] if box is None else [box]
+    quads = [np.clip(quad, 0, pixels.shape[1::-1]) for quad in quads]
     if form == "quad":
         return [[(float(x), float(y)) for x, y in quad] for quad in quads]
-    return [list(cv2.boundingRect(quad)) for quad in quads]
+    corners = [np.stack([np.floor(quad.min(0)), np.ceil(quad.max(0))]).astype(int) for quad in quads]
+    return [[*low.tolist(), *(high - low).tolist()] for low, high in corners]
 
 
 def text_recognition(image: Source) -> str:

@@ -21,7 +21,7 @@ def turns(
 
     Args:
         flat: The page, uint8 (H, W), dark ink on white.
-        quads: Its lines in any position, float (n, 4, 2).
+        quads: Its lines in any position, or the cells in which something is written, float (n, 4, 2).
         certainties: How sure the recogniser is of each crop, uint8 (n, size, size) to float (n,).
         size: Side of a crop in pixels.
 

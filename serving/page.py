@@ -4,9 +4,12 @@
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
+
+from zoo import geometry
 
 Box = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 """Four corners (x, y), clockwise from the top left, in pixels of the image as a person sees it."""
@@ -90,18 +93,30 @@ class Page:
 
     def clipped(self) -> "Page":
         """The page with every corner inside the picture."""
+        return self._with_corners(lambda corners: np.clip(corners, 0, (self.width, self.height)))
 
-        def clip(box: Box) -> Box:
-            corners = np.clip(box, 0, (self.width, self.height)).tolist()
-            return cast(Box, tuple((x, y) for x, y in corners))
+    def turned(self, quarters: int) -> "Page":
+        """The same page on its picture turned anticlockwise by quarters, as `numpy.rot90` does it; negative ones turn back.
+
+        Boxes start where they did, at the top left of the text.
+        """
+        width, height = (self.height, self.width) if quarters % 2 else (self.width, self.height)
+        page = self._with_corners(
+            lambda corners: geometry.turned(np.array(corners), quarters, self.width, self.height)
+        )
+        return dataclasses.replace(page, width=width, height=height)
+
+    def _with_corners(self, move: Callable[[Box], np.ndarray]) -> "Page":
+        """The page with all its corners moved, (4, 2) at a time."""
+
+        def box(corners: Box) -> Box:
+            return cast(Box, tuple((x, y) for x, y in move(corners).tolist()))
 
         def line(one: Line) -> Line:
-            characters = tuple(
-                dataclasses.replace(character, box=clip(character.box)) for character in one.characters
-            )
-            return dataclasses.replace(one, box=clip(one.box), characters=characters)
+            characters = tuple(dataclasses.replace(each, box=box(each.box)) for each in one.characters)
+            return dataclasses.replace(one, box=box(one.box), characters=characters)
 
-        grid = self.grid and dataclasses.replace(self.grid, cells=tuple(map(clip, self.grid.cells)))
+        grid = self.grid and dataclasses.replace(self.grid, cells=tuple(map(box, self.grid.cells)))
         return dataclasses.replace(self, lines=tuple(map(line, self.lines)), grid=grid)
 
     def to_dict(self) -> dict[str, Any]:

@@ -184,14 +184,19 @@ def preset(model: str | os.PathLike[str]) -> Preset:
         UnknownModelError: There is none, or it is none for a device.
         ModelError: Its `result.json` is damaged.
     """
-    folder = PRESETS / model if isinstance(model, str) and not set(model) & {"/", os.sep} else Path(model)
+    bundled = PRESETS / model
+    folder = bundled if isinstance(model, str) and (bundled / "result.json").exists() else Path(model)
     try:
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         found = Preset(folder, result)
         if "model.tflite" not in result["files"]:
-            raise UnknownModelError(f"{folder}: holds no model.tflite; `hanzoo preset` makes one of a run.")
+            raise UnknownModelError(
+                f"{folder}: holds no model.tflite; `hanzoo preset` makes one of the run of a reader."
+            )
         if not isinstance(result.get("recipe", {}), dict) or found.size < 1:
             raise ValueError("the recipe is an object, and the size of the pictures a number above 0")
+        if not isinstance(result.get("added_characters", ""), str):
+            raise ValueError("the added characters are a text")
         valid = min(found.temperature, found.text_temperature) > 0
         if len(result["files"]["model.tflite"]["sha256"]) != 64 or not found.bytes or not valid:
             raise ValueError("the sha256 has 64 digits, the size and the temperatures are above 0")

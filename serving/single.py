@@ -3,12 +3,13 @@
 import cv2
 import numpy as np
 
-from zoo.manuscript import ink_box
+from zoo.manuscript import INK, ink_box
 
 _WORK = 640  # Longer side while the ink is looked for; the network sees 64 pixels.
 _LIGHT = 96  # Longer side while the light is measured.
 _STROKE = 0.4  # Strokes wider than this share of the picture's shorter side are taken for paper.
 _FAINTEST = 36  # Darkness below that of paper, 255, from which on the darkest spots are ink.
+_MOST = 0.85  # Share of the picture that is ink; a stroke that was cut out closely takes up less, a dark picture more.
 _FILL = 0.8  # A single character fills this much of the crop, as in training.
 _SMALL = 0.75  # Ink below this share of its picture may be a punctuation mark.
 _MARK = 0.28  # A mark takes up about this much of its cell.
@@ -33,7 +34,7 @@ def views(image: np.ndarray, size: int) -> tuple[np.ndarray | None, np.ndarray]:
     scale = min(1.0, _WORK / max(grey.shape))
     flat = _even_light(_shrink(grey, scale))
     box = ink_box(flat)
-    if box is None:
+    if box is None or (flat < INK).mean() > _MOST:
         return None, np.empty((0, size, size), np.uint8)
     left, top, width, height = box
     ink = flat[top : top + height, left : left + width]

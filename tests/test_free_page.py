@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from serving import Reader, free_page
+from serving import Reader, free_page, line_ends
 from serving.lines import Written
 from tests import felt_tip
 from zoo import geometry, manuscript
@@ -94,14 +94,15 @@ def test_a_mark_beside_the_end_of_a_line_belongs_to_it() -> None:
     right = int(quads[0, 1, 0])
     image[160:172, right + 8 : right + 18] = 40
     flat = manuscript.flatten(image)
-    boxes = free_page.boxes(flat, quads)
+    longer = line_ends.lengthened(flat, quads)
+    boxes = free_page.boxes(longer)
     seen: list[np.ndarray] = []
 
     def read_lines(flat: np.ndarray, lines: list[np.ndarray], directions: list[str]) -> list[list[Written]]:
         seen.extend(lines)
         return [[] for _ in lines]
 
-    free_page.read(flat, quads, lambda crops: np.zeros((len(crops), 3)), 64, read_lines)
+    free_page.read(flat, longer, read_lines)
     for found in (boxes, seen):
         assert found[0][1:3, 0] == pytest.approx(right + 21, abs=2)
         np.testing.assert_array_equal(found[1:], quads[1:])

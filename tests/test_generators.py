@@ -1,6 +1,7 @@
 """`hanzoo sample`, `write` and `balance`, with a generator that a test trains for a moment."""
 
 import dataclasses
+import errno
 import json
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from serving import preset as presets
 from serving import report
 from serving.cli import main
 from tests import made_hands, tiny
-from training import drawing, fit, imitate, sources
+from training import balance, drawing, fit, imitate, sources
 from training.characters import CharacterTask
 from training.generator import Generator
 from training.recipe import CharacterRecipe, GenerationRecipe
@@ -142,6 +143,34 @@ def test_rare_characters_are_filled_and_marked(
     assert main(["balance", str(folder), "--to", "9", *options]) == 0  # 三 is never legible.
     assert "still missing" in capsys.readouterr().out
     assert len(list(folder.glob("*/generated_*.png"))) == 9
+
+
+def test_pictures_that_were_added_before_the_disk_is_full_are_listed(
+    run: Path,
+    data: Path,
+    tmp_path: Path,
+    legible: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = _folder(tmp_path / "mine")
+    options = ["--model", str(run), "--glyph-font", str(data / "print.ttf"), "--data", str(data)]
+    free = balance._free
+
+    def full(place: Path) -> Path:
+        if len(list(place.glob("generated_*"))) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return free(place)
+
+    monkeypatch.setattr(balance, "_free", full)
+    assert main(["balance", str(folder), "--to", "7", *options]) == 1
+    assert "No space left" in capsys.readouterr().err
+    listed = json.loads((folder / "generated.json").read_text())
+    assert {*listed} == {"二/generated_0001.png", "二/generated_0002.png"}
+    for damage in ("{", "[]"):
+        (folder / "generated.json").write_text(damage)
+        assert main(["balance", str(folder), "--to", "7", *options]) == 1
+        assert "generated.json: " in capsys.readouterr().err
 
 
 def test_generated_pictures_train_and_never_validate(

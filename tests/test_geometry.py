@@ -87,3 +87,11 @@ def test_a_turned_line_is_laid_upright_with_its_margin(vertical: bool) -> None:
     edge = 4 - 0.5  # Whole numbers are the middles of pixels.
     np.testing.assert_allclose(moved[0], [edge, edge], atol=0.01)
     np.testing.assert_allclose(moved[2], np.array(straight.shape[1::-1]) - 1 - edge, atol=0.01)
+
+
+@given(st.integers(-4, 7), st.integers(1, 9), st.integers(1, 9))
+def test_points_turn_with_their_picture(quarters: int, width: int, height: int) -> None:
+    image = np.arange(width * height).reshape(height, width)
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    points = geometry.turned(np.stack([x, y], -1), quarters, width, height)
+    np.testing.assert_array_equal(np.rot90(image, quarters)[points[..., 1], points[..., 0]], image)

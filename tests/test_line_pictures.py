@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
 import pytest
 
-from training import line_pictures
+from training import line_pictures, pages, sheets
 from training.sources import Glyphs
 from training.writing import Hand
 from zoo import charset
@@ -59,7 +60,22 @@ def test_a_hand_that_can_write_nothing_is_named_before_anything_is_written(
         line_pictures.main(
             [str(tmp_path / "out"), "--hands", str(tmp_path / "w1.npz"), "--text", str(tmp_path / "text.txt")]
         )
-    assert "no clause that w1 can write" in capsys.readouterr().err
+    assert "must have a clause that w1 can write" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("composer", [line_pictures, pages, sheets])
+def test_what_is_missing_is_told_in_a_line(
+    composer: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    writers = "--hands" if composer is line_pictures else "--fonts"
+    text = tmp_path / "text.txt"
+    text.write_text("日月人口\n", encoding="utf-8")
+    for missing, there in ((text, "none"), (tmp_path / "none.txt", "none.ttf")):
+        with pytest.raises(SystemExit) as end:
+            composer.main([str(tmp_path / "out"), writers, str(tmp_path / there), "--text", str(missing)])
+        assert end.value.code == 1
+        assert capsys.readouterr().err.startswith("hanzoo: ")
     assert not (tmp_path / "out").exists()
 
 

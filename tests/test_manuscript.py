@@ -128,6 +128,30 @@ def test_cells_are_read_down_the_columns_or_along_the_rows() -> None:
     assert manuscript.reading_order(grid, "horizontal") == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
 
 
+@pytest.mark.parametrize("quarters", range(4))
+def test_a_grid_is_turned_with_its_picture(quarters: int) -> None:
+    x, y = np.meshgrid(np.arange(4) * 10.0, np.arange(3) * 10.0)
+    corners = np.stack([x, y], -1)
+    cells = np.stack([corners[:-1, :-1], corners[:-1, 1:], corners[1:, 1:], corners[1:, :-1]], axis=2)
+    image = np.zeros((21, 31), int)
+    for row in range(2):
+        for column in range(3):
+            image[10 * row + 1 : 10 * row + 10, 10 * column + 1 : 10 * column + 10] = 3 * row + column + 1
+    turned = manuscript.Grid(2, 3, cells, "vertical", 0.5).turned(quarters, 31, 21)
+    assert turned.direction == ("horizontal" if quarters % 2 else "vertical")
+    assert (turned.rows, turned.columns, turned.score) == (*turned.cells.shape[:2], 0.5)
+    places = turned.cells.mean(2).astype(int)
+    picture = np.rot90(image, quarters)
+    np.testing.assert_array_equal(
+        picture[places[..., 1], places[..., 0]], np.rot90(np.arange(1, 7).reshape(2, 3), quarters)
+    )
+    sides = turned.cells - np.roll(
+        turned.cells, 1, axis=2
+    )  # Each corner from the one before, the first from the last.
+    assert (sides[:, :, 1] == [10, 0]).all()
+    assert (sides[:, :, 2] == [0, 10]).all()
+
+
 def test_the_blanks_tell_how_a_sheet_is_written() -> None:
     written = np.ones((6, 8), bool)
     written[0, :2] = written[2, 5:] = written[3, :2] = written[5, 3:] = False

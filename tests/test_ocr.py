@@ -2,9 +2,11 @@ import io
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from rapidfuzz.distance import Levenshtein
 
 import serving
 from serving import cells, finder, ocr, runtime, single
@@ -12,7 +14,7 @@ from serving import context as contexts
 from serving.images import ImageError
 from serving.ocr import LayoutError, Reader
 from tests import fakes
-from zoo import charset, manuscript
+from zoo import charset, geometry, manuscript
 
 ROWS = ["_甲乙_", "_丙,_", "_乙甲_", "____"]
 
@@ -227,6 +229,11 @@ def test_specks_do_not_stretch_the_box_of_a_character():
     np.testing.assert_allclose(box, [[60, 60], [140, 60], [140, 140], [60, 140]], atol=1)  # soft edges
 
 
+def test_a_dark_picture_is_no_character(reader):
+    assert reader.read(np.zeros((90, 70), np.uint8)).lines == ()
+    assert reader.read(np.zeros((90, 70), np.uint8), "char").lines == ()
+
+
 def test_blank_picture_has_no_lines(reader):
     result = reader.read(np.full((90, 120, 3), 255, np.uint8))
     assert (result.layout, result.text, result.lines) == ("char", "", ())
@@ -375,7 +382,7 @@ def test_text_detection_lists_quads_or_boxes(page):
     left, top, cell = 50 + 3 * fakes.CELL, 50, fakes.CELL
     assert quads[0] == [(left, top), (left + cell, top), (left + cell, top + cell), (left, top + cell)]
     boxes = serving.text_detection(page("vertical"), form="xywh")
-    assert boxes[0] == [left, top, cell + 1, cell + 1]  # OpenCV counts the last pixel.
+    assert boxes[0] == [left, top, cell, cell]
     with pytest.raises(ValueError, match="Received: form='polygon'"):
         serving.text_detection(page("vertical"), form="polygon")
 
@@ -389,7 +396,7 @@ def test_text_detection_finds_the_one_character():
     image = np.full((100, 200), 255, np.uint8)
     assert serving.text_detection(image) == []
     ((x, y, width, height),) = serving.text_detection(fakes.one_character(200, 100, 50, 30), form="xywh")
-    assert abs(np.array([x, y, width, height]) - [50, 30, 60, 60]).max() <= 2  # OpenCV counts the last pixel.
+    assert abs(np.array([x, y, width, height]) - [50, 30, 60, 60]).max() <= 1
 
 
 def test_text_detection_lists_the_lines_that_are_read():
@@ -398,6 +405,44 @@ def test_text_detection_lists_the_lines_that_are_read():
     assert read.layout == "lines"
     assert len(read.lines) > 4
     np.testing.assert_allclose(serving.text_detection(file), [line.box for line in read.lines], atol=0.01)
+
+
+def test_text_detection_stays_inside_the_picture():
+    image = cv2.imread(str(Path(__file__).parents[1] / "examples" / "note.jpg"))
+    left, top = np.min(serving.text_detection(image), axis=(0, 1)).astype(int) + 8
+    cut = np.ascontiguousarray(image[top:, left:])  # Through the first strokes of the lines.
+    quads = np.array(serving.text_detection(cut))
+    assert quads.min() == 0
+    assert (quads <= cut.shape[1::-1]).all()
+    for (x, y, width, height), quad in zip(serving.text_detection(cut, form="xywh"), quads, strict=True):
+        np.testing.assert_allclose([x, y, x + width, y + height], [*quad.min(0), *quad.max(0)], atol=1)
+        assert cut[y : y + height, x : x + width].shape[:2] == (height, width)
+
+
+@pytest.mark.parametrize("kind", ["sheet", "row", "column"])
+def test_sheets_and_lines_are_read_however_they_lie(kind):
+    name, layout = ("pupil", "grid") if kind == "sheet" else ("letter", "line")
+    image = cv2.imread(str(Path(__file__).parents[1] / "examples" / f"{name}.jpg"))
+    if kind != "sheet":
+        cells = manuscript.find(image).cells
+        inner = geometry.rectify(
+            manuscript.flatten(image), cells[1], 76, margin=-0.12
+        )  # Without the printed lines.
+        image = np.repeat((np.hstack if kind == "row" else np.vstack)(list(inner))[..., None], 3, axis=2)
+        image = cv2.copyMakeBorder(image, *[20] * 4, cv2.BORDER_CONSTANT, value=(255, 255, 255))
+    reader = serving.Reader(threads=1)
+    upright = reader.read(image, layout)
+    height, width = image.shape[:2]
+    for quarters in (1, 2, 3):
+        page = reader.read(np.ascontiguousarray(np.rot90(image, quarters)), layout)
+        assert (page.layout, page.direction) == (layout, upright.direction)
+        assert (page.width, page.height) == ((height, width) if quarters % 2 else (width, height))
+        assert Levenshtein.distance(page.text, upright.text) <= 2
+        expected = geometry.turned(np.array([line.box for line in upright.lines]), quarters, width, height)
+        np.testing.assert_allclose([line.box for line in page.lines], expected, atol=4)
+        if upright.grid:
+            expected = geometry.turned(np.array(upright.grid.cells), quarters, width, height)
+            np.testing.assert_allclose(page.grid.cells, expected, atol=4)
 
 
 def test_text_recognition_gives_the_text(reader, page, monkeypatch):

@@ -1,6 +1,7 @@
 import json
 import os
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,6 +130,14 @@ def test_a_preset_knows_its_figures(tmp_path):
     assert (preset.name, preset.temperature, preset.text_temperature) == ("fake", 1.5, 1.5)
     assert preset.bytes == 7
     assert preset.writers == {"w06": {"samples": 100, "top1_int8": 0.9712}}
+
+
+def test_a_folder_needs_no_slash_and_bundled_models_win(tmp_path, monkeypatch):
+    fakes.preset(tmp_path / "mine")
+    fakes.preset(tmp_path / "hanzinet_m")
+    monkeypatch.chdir(tmp_path)
+    assert runtime.preset("mine").folder == Path("mine")
+    assert runtime.preset("hanzinet_m").folder == runtime.PRESETS / "hanzinet_m"
 
 
 def test_unknown_preset_suggests_the_nearest(tmp_path, monkeypatch):

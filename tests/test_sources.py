@@ -1,9 +1,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from fontTools import ttLib
+from PIL import Image
 
 from tests import made_hands
 from training import glyphs, sources
@@ -41,6 +43,54 @@ def test_a_file_without_its_arrays_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", images=images, labels=np.array(["あ"]))
     with pytest.raises(ValueError, match="holds no character of the charset"):
         sources.read_hand(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"labels": np.array("一")}, r"labels must be \(n,\)\. Received: \(\)"),
+        ({"bbox": np.zeros((1, 2))}, r"bbox must be numbers \(1, 4\).*Received: float64 \(1, 2\)"),
+        ({"bbox": np.zeros((0, 4))}, r"bbox must be numbers \(1, 4\)"),
+        ({"bbox": np.array([["a"] * 4])}, r"bbox must be numbers"),
+        ({"bbox": np.zeros((1, 4))}, "each bbox must be left, top, right and bottom.*sides from 0 on"),
+        ({"bbox": np.array([[0, 0, np.nan, 9]])}, "each bbox must be left, top, right and bottom"),
+        ({"canvas": np.array(9)}, r"canvas numbers \(2,\).*and int64 \(\)"),
+        ({"canvas": np.array([9])}, r"canvas numbers \(2,\)"),
+        (
+            {"canvas": np.array([9, 0])},
+            "canvas the sides of a sheet.*Received: sides from 8 on, and canvas .9, 0",
+        ),
+    ],
+)
+def test_places_that_cannot_be_are_named(changed: dict, message: str, tmp_path: Path) -> None:
+    arrays = {
+        "images": np.zeros((1, 96, 96), np.uint8),
+        "labels": np.array(["一"]),
+        "bbox": np.array([[1, 1, 9, 9]]),
+        "canvas": np.array([99, 99]),
+    }
+    np.savez(tmp_path / "a.npz", **arrays | changed)
+    with pytest.raises(ValueError, match=message) as caught:
+        sources.read_hand(tmp_path / "a.npz")
+    assert "a.npz" in str(caught.value)
+
+
+def test_a_picture_of_sixteen_bits_is_read_as_one_of_eight(tmp_path: Path) -> None:
+    grey = np.full((40, 40), 250, np.uint8)
+    grey[10:30, 18:22] = 10
+    cv2.imwrite(str(tmp_path / "8.png"), grey)
+    cv2.imwrite(str(tmp_path / "16.png"), grey.astype(np.uint16) * 257)
+    one, other = (sources.read_picture(tmp_path / name) for name in ("8.png", "16.png"))
+    np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(one, grey)
+
+
+def test_damaged_exif_is_an_error_like_any_other(tmp_path: Path) -> None:
+    image = Image.new("L", (40, 40), 255)
+    image.putpixel((20, 20), 0)
+    image.save(tmp_path / "a.png", exif=b"garbagegarbage")
+    with pytest.raises(ValueError, match="it cannot be decoded"):
+        sources.read_picture(tmp_path / "a.png")
 
 
 def test_a_hand_without_places_stays_as_it_is(tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def balance(
     if to < 1:
         raise ValueError(f"`to` must be at least 1. Received: to={to}.")
     known = zoo.characters(recogniser)
+    manifest = _manifest(folder)
     labels = sources.labels_of_folder(folder)
     counts = {label: sum(1 for file in (folder / label).iterdir() if file.is_file()) for label in labels}
     missing = {label: to - count for label, count in counts.items() if count < to}
@@ -86,32 +87,39 @@ def balance(
         for _ in range(count)
     ]
     ids = np.array([classes[label] for label in asked], np.int32)
-    manifest = _manifest(folder)
     seed += len(manifest)  # Or the pictures of an earlier run come again.
     written, legible = generator.write_legibly(ids, zoo.load(recogniser), seed)
     there = {
         file.read_bytes() for label in missing for file in (folder / label).glob(f"{sources.GENERATED}*")
     }
     added: dict[str, int] = {}
-    for label, image in zip(np.array(asked)[legible].tolist(), written[legible], strict=True):
-        content = cv2.imencode(".png", image)[1].tobytes()
-        if content in there:
-            continue
-        there.add(content)
-        file = _free(folder / label)
-        with checkpoint.replacing(file) as target:
-            target.write(content)
-        manifest[f"{label}/{file.name}"] = {"generator": Path(model).name, "seed": seed}
-        added[label] = added.get(label, 0) + 1
-    with checkpoint.replacing(folder / MANIFEST) as target:
-        target.write(json.dumps(manifest, ensure_ascii=False, indent=1).encode() + b"\n")
+    try:
+        for label, image in zip(np.array(asked)[legible].tolist(), written[legible], strict=True):
+            content = cv2.imencode(".png", image)[1].tobytes()
+            if content in there:
+                continue
+            there.add(content)
+            file = _free(folder / label)
+            with checkpoint.replacing(file) as target:
+                target.write(content)
+            manifest[f"{label}/{file.name}"] = {"generator": Path(model).name, "seed": seed}
+            added[label] = added.get(label, 0) + 1
+    finally:  # Of the pictures that are there, also where one could not be written.
+        with checkpoint.replacing(folder / MANIFEST) as target:
+            target.write(json.dumps(manifest, ensure_ascii=False, indent=1).encode() + b"\n")
     short = {label: count - added.get(label, 0) for label, count in missing.items()}
     return Balanced(added, {label: count for label, count in short.items() if count})
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
     file = folder / MANIFEST
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    except ValueError as error:
+        raise ValueError(f"{file}: is no JSON ({error}); mend it, or remove it.") from error
+    if not isinstance(manifest, dict):
+        raise ValueError(f"{file}: must hold an object. Received: {type(manifest).__name__}.")
+    return manifest
 
 
 def _free(folder: Path) -> Path:

@@ -21,6 +21,7 @@ _SHORTEST = 5  # Characters of a clause.
 _LENGTHS = (9, 17)  # Of a line, the second one excluded,
 _EM = (48.0, 72.0)  # and the side of its characters in pixels.
 _MARGIN = 0.35  # Of paper, in em.
+_NOTHING = f"The text must have a clause that {{}} can write: {_SHORTEST} characters or more that it has."
 
 
 def clauses(lines: Sequence[str], hand: Hand) -> list[str]:
@@ -47,7 +48,7 @@ def draw(
         ValueError: There is nothing to write.
     """
     if not found:
-        raise ValueError(f"The text must have a clause that {hand.writer} can write.")
+        raise ValueError(_NOTHING.format(hand.writer))
     length = int(rng.integers(*_LENGTHS))
     text = ""
     while len(text) < length:
@@ -86,14 +87,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
+    try:
+        _write(options)
+    except (ValueError, OSError) as error:
+        parser.exit(1, f"hanzoo: {error}\n")
+
+
+def _write(options: argparse.Namespace) -> None:
     lines = read_texts(options.text)
     hands = [Hand(sources.read_hand(file)) for file in options.hands]
     found = [clauses(lines, hand) for hand in hands]
     for hand, texts in zip(hands, found, strict=True):
         if not texts:
-            parser.error(
-                f"--text has no clause that {hand.writer} can write: five characters or more that it has."
-            )
+            raise ValueError(_NOTHING.format(hand.writer))
 
     def pictures() -> Iterator[tuple[str, np.ndarray, dict[str, Any]]]:
         for index in range(options.count):

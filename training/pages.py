@@ -453,6 +453,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--level", choices=["flat", *photograph.LEVELS], help="default: all in turn")
     options = parser.parse_args(arguments)
+    try:
+        _write(options)
+    except (ValueError, OSError) as error:
+        parser.exit(1, f"hanzoo: {error}\n")
+
+
+def _write(options: argparse.Namespace) -> None:
     texts = read_texts([options.text])
     writers = [sources.read_font(font) for font in options.fonts]
     if options.hands:

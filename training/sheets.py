@@ -579,6 +579,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--level", choices=["flat", *photograph.LEVELS], help="default: all in turn")
     options = parser.parse_args(arguments)
+    try:
+        _write(options)
+    except (ValueError, OSError) as error:
+        parser.exit(1, f"hanzoo: {error}\n")
+
+
+def _write(options: argparse.Namespace) -> None:
     lines = [line for line in options.text.read_text(encoding="utf-8").split("\n") if line.strip()]
     hands = [(font.stem, glyphs.FontHand(font, 128)) for font in options.fonts]
     levels = [options.level] if options.level else ["flat", *photograph.LEVELS]
@@ -602,12 +609,16 @@ def write_set(folder: Path, pages: Iterable[tuple[str, np.ndarray, dict[str, Any
 
     Args:
         folder: Made if needed.
-        pages: For each page its file's name, its picture, uint8 (height, width, 3) RGB, and its truth.
+        pages: For each page its file's name, NAME.jpg, its picture, uint8 (height, width, 3) RGB, and its truth.
+
+    Raises:
+        OSError: A file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     truths = {}
     for name, image, truth in pages:
-        cv2.imwrite(str(folder / name), image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+        content = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
+        (folder / name).write_bytes(content.tobytes())
         truths[name] = truth
     (folder / "truth.json").write_text(json.dumps(truths, ensure_ascii=False), encoding="utf-8")
     rows = [f"{name}\t{truth['text'].replace(chr(10), chr(92) + 'n')}\n" for name, truth in truths.items()]

@@ -88,11 +88,15 @@ def read_hand(path: Path, chinese_only: bool = False) -> Glyphs:
             f"{path}: must hold images and labels, and both bbox and canvas or neither. Missing: {sorted(missing)}."
         )
     images, names = arrays["images"], arrays["labels"].astype(str)
+    if names.ndim != 1:
+        raise ValueError(f"{path}: labels must be (n,). Received: {names.shape}.")
     if images.dtype != np.uint8 or images.shape != (len(names), EM, EM):
         raise ValueError(
             f"{path}: images must be uint8 ({len(names)}, {EM}, {EM}), one for each label. "
             f"Received: {images.dtype} {images.shape}."
         )
+    if "bbox" in arrays:
+        _check_places(path, arrays["bbox"], arrays["canvas"], len(names))
     classes = [class_of(name) for name in names]
     if chinese_only:
         classes = [label if _is_chinese(name) else None for label, name in zip(classes, names, strict=True)]
@@ -119,6 +123,27 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             return {name: data[name] for name in data.files}
     except (ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path}: is no whole .npz file ({error}).") from error
+
+
+def _check_places(path: Path, boxes: np.ndarray, canvas: np.ndarray, count: int) -> None:
+    """Raises a ValueError where boxes of ink are none, or the size of the sheet is none."""
+    if (
+        boxes.shape != (count, 4)
+        or canvas.shape != (2,)
+        or {boxes.dtype.kind, canvas.dtype.kind} - set("iuf")
+    ):
+        raise ValueError(
+            f"{path}: bbox must be numbers ({count}, 4), and canvas numbers (2,). "
+            f"Received: {boxes.dtype} {boxes.shape} and {canvas.dtype} {canvas.shape}."
+        )
+    sides = np.asarray(boxes[:, 2:], np.float64) - boxes[:, :2]
+    if not (
+        np.isfinite(sides).all() and (sides > 0).all() and np.isfinite(canvas).all() and (canvas > 0).all()
+    ):
+        raise ValueError(
+            f"{path}: each bbox must be left, top, right and bottom of ink, and canvas the sides of a sheet. "
+            f"Received: sides from {sides.min():g} on, and canvas {canvas.tolist()}."
+        )
 
 
 def _placed(
@@ -242,7 +267,7 @@ def read_folder(folder: Path, characters: Sequence[str], generated: bool = False
                 continue
             try:
                 pictures.append(read_picture(file))
-            except (OSError, ValueError, Image.DecompressionBombError) as error:
+            except (OSError, ValueError) as error:
                 skipped.append(f"{file}: {error}")
             else:
                 labels.append(index)
@@ -315,13 +340,19 @@ def read_picture(file: Path) -> np.ndarray:
     """A picture as uint8 (H, W), dark ink on light paper; what is transparent is paper.
 
     Raises:
-        ValueError: It holds no ink, or is too small or too large.
-        OSError: It is no picture, or damaged.
+        ValueError: It is no picture, is damaged, holds no ink, or is too small or too large.
+        OSError: It cannot be read.
     """
-    with Image.open(file) as opened:
-        if not 4 <= min(opened.size) <= max(opened.size) <= 4096:
-            raise ValueError(f"its sides must be 4 to 4,096 pixels. Received: {opened.size}.")
-        rgba = ImageOps.exif_transpose(opened).convert("RGBA")
+    try:
+        with Image.open(file) as opened:
+            size = opened.size
+            rgba = _rgba(opened) if 4 <= min(size) <= max(size) <= 4096 else None
+    except OSError:
+        raise
+    except Exception as error:  # Pillow raises nearly everything on a damaged file.
+        raise ValueError(f"it cannot be decoded ({error}).") from error
+    if rgba is None:
+        raise ValueError(f"its sides must be 4 to 4,096 pixels. Received: {size}.")
     paper = Image.new("RGBA", rgba.size, "white")
     grey = np.asarray(Image.alpha_composite(paper, rgba).convert("L"))
     edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
@@ -330,6 +361,13 @@ def read_picture(file: Path) -> np.ndarray:
     if grey.min() > 200 or grey.min() == grey.max():
         raise ValueError("it shows no ink.")
     return grey
+
+
+def _rgba(opened: Image.Image) -> Image.Image:
+    upright = ImageOps.exif_transpose(opened)
+    if upright.mode.startswith("I"):  # Pillow would make all but the darkest of 16 bits white.
+        upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+    return upright.convert("RGBA")
 
 
 def ink_box(picture: np.ndarray) -> tuple[int, int, int, int]:

@@ -95,6 +95,21 @@ def straighten(
     return straight, matrix @ np.array([[1, 0, -start[0]], [0, 1, -start[1]], [0, 0, 1]])
 
 
+def turned(points: np.ndarray, quarters: int, width: int, height: int) -> np.ndarray:
+    """Where points of a picture lie after it was turned by quarters, anticlockwise, as `numpy.rot90` does it.
+
+    Args:
+        points: float (..., 2), x and y, in pixels.
+        quarters: Of a full turn; negative ones are clockwise.
+        width: Of the picture before.
+        height: Of the picture before.
+    """
+    for _ in range(quarters % 4):
+        points = np.stack([points[..., 1], width - 1 - points[..., 0]], axis=-1)
+        width, height = height, width
+    return points
+
+
 def order_corners(quad: np.ndarray) -> np.ndarray:
     """The corners of a convex quadrilateral, float32 (4, 2), clockwise from the top left one."""
     # OpenCV counts y upwards here: what it calls counterclockwise is clockwise on the page.

@@ -15,6 +15,8 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from zoo import geometry
+
 _WORK = 1400  # Longer side of the page while lines are looked for: a pale line stays a pixel wide.
 _SLANT = 0.26  # Lines up to 15 degrees off the page's own direction belong to its pencils.
 
@@ -42,6 +44,24 @@ class Grid:
     cells: np.ndarray
     direction: Direction | None
     score: float
+
+    def turned(self, quarters: int, width: int, height: int) -> "Grid":
+        """The grid of the same picture turned anticlockwise, as `numpy.rot90` does it.
+
+        Args:
+            quarters: 0 to 3, of a full turn.
+            width: Of the picture before, in pixels.
+            height: Of the picture before, in pixels.
+        """
+        places = np.rot90(self.cells, quarters)  # The right column becomes the top row,
+        cells = np.roll(
+            geometry.turned(places, quarters, width, height), -quarters, axis=2
+        )  # as each right corner.
+        rows, columns = cells.shape[:2]
+        direction = self.direction
+        if direction and quarters % 2:
+            direction = "horizontal" if direction == "vertical" else "vertical"
+        return Grid(rows, columns, cells, direction, self.score)
 
 
 def flatten(image: np.ndarray) -> np.ndarray:
