@@ -102,8 +102,8 @@ SECTIONS = (
         "lines_cursive",
         "Text of single lines composed in a quick cursive hand, C017 of ICDAR 2013, one sample for each character: written "
         "by `python -m training.line_pictures FOLDER/rows --hands ICDAR2013_C017.npz --text HELD --count 70`, and "
-        "FOLDER/columns with `--direction vertical`; HELD is every eighth of the sentences that `training.texts.split` "
-        "holds out, from which neither line_s nor the bigram was made; read as those above",
+        "FOLDER/columns with `--direction vertical`; HELD is 1,132 sentences without which the bigram was counted; "
+        "line_s trained on text that holds them; read as those above",
         "python -m serving.evaluate FOLDER/rows FOLDER/columns --layout line --styles characters lines --peers "
         "--json results/lines_cursive/result.json",
         _pages,
