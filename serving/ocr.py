@@ -48,9 +48,7 @@ SIZE = 64
 """Side of a crop where no model asks for another."""
 
 _ALTERNATIVES = 5  # That are told of a character.
-_UPRIGHT = (
-    0.75  # A page of cells that is read with less certainty may be turned; upright ones have .8 or more.
-)
+_UPRIGHT = 0.7  # Pages of cells that are read with less certainty may be turned: upright ones have .85, turned ones .45.
 _INSIDE = 32  # Side in pixels of what tells the grain of the paper: cells without their printed lines.
 # What was found as a line may be a part of one character from this thickness on, in shares of all that was found or
 # of all ink.
@@ -265,8 +263,8 @@ class Reader:
         if np.mean([reading.certainty for reading in readings if not reading.blank] or 1.0) < _UPRIGHT:
             turns = self._turns(flat, grid.cells.reshape(-1, 4, 2)[written])
             if turns:
-                height, width = flat.shape
-                flat, grid = np.rot90(flat, turns), grid.turned(turns, width, height)
+                grid = grid.turned(turns, flat.shape[1], flat.shape[0])
+                flat = np.ascontiguousarray(np.rot90(flat, turns))
                 return self._page_of_cells(flat, grid, self._read_cells(flat, grid), name).turned(-turns)
         return self._page_of_cells(flat, grid, readings, name)
 
@@ -310,9 +308,8 @@ class Reader:
         quads = line_ends.lengthened(flat, quads)
         turns = self._turns(flat, quads)
         if turns:
-            height, width = flat.shape
+            turned = geometry.turned(quads, turns, flat.shape[1], flat.shape[0])
             flat = np.ascontiguousarray(np.rot90(flat, turns))
-            turned = geometry.turned(quads, turns, width, height)
             quads = np.array([geometry.order_corners(quad) for quad in turned], np.float32)
         found = free_page.read(flat, quads, self._read_upright)
         lengths = collections.Counter[str]()
