@@ -425,9 +425,9 @@ def test_sheets_and_lines_are_read_however_they_lie(kind):
     image = cv2.imread(str(Path(__file__).parents[1] / "examples" / f"{name}.jpg"))
     if kind != "sheet":
         cells = manuscript.find(image).cells
-        inner = geometry.rectify(
-            manuscript.flatten(image), cells[1], 76, margin=-0.12
-        )  # Without the printed lines.
+        # Without the printed lines, and as far from each other as in the sheet.
+        inner = geometry.rectify(manuscript.flatten(image), cells[1], 76, margin=-0.12)
+        inner = np.pad(inner, ((0, 0), (10, 10), (10, 10)), constant_values=255)
         image = np.repeat((np.hstack if kind == "row" else np.vstack)(list(inner))[..., None], 3, axis=2)
         image = cv2.copyMakeBorder(image, *[20] * 4, cv2.BORDER_CONSTANT, value=(255, 255, 255))
     reader = serving.Reader(threads=1)
@@ -437,7 +437,7 @@ def test_sheets_and_lines_are_read_however_they_lie(kind):
         page = reader.read(np.ascontiguousarray(np.rot90(image, quarters)), layout)
         assert (page.layout, page.direction) == (layout, upright.direction)
         assert (page.width, page.height) == ((height, width) if quarters % 2 else (width, height))
-        assert Levenshtein.distance(page.text, upright.text) <= 2
+        assert Levenshtein.distance(page.text, upright.text) <= 0.1 * len(upright.text)
         expected = geometry.turned(np.array([line.box for line in upright.lines]), quarters, width, height)
         np.testing.assert_allclose([line.box for line in page.lines], expected, atol=4)
         if upright.grid:
