@@ -145,9 +145,8 @@ def test_a_grid_is_turned_with_its_picture(quarters: int) -> None:
     np.testing.assert_array_equal(
         picture[places[..., 1], places[..., 0]], np.rot90(np.arange(1, 7).reshape(2, 3), quarters)
     )
-    sides = turned.cells - np.roll(
-        turned.cells, 1, axis=2
-    )  # Each corner from the one before, the first from the last.
+    # Each corner from the one before, the first from the last.
+    sides = turned.cells - np.roll(turned.cells, 1, axis=2)
     assert (sides[:, :, 1] == [10, 0]).all()
     assert (sides[:, :, 2] == [0, 10]).all()
 

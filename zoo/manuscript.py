@@ -53,10 +53,9 @@ class Grid:
             width: Of the picture before, in pixels.
             height: Of the picture before, in pixels.
         """
-        places = np.rot90(self.cells, quarters)  # The right column becomes the top row,
-        cells = np.roll(
-            geometry.turned(places, quarters, width, height), -quarters, axis=2
-        )  # as each right corner.
+        # The right column becomes the top row, and the top right corner of each cell the top left one.
+        moved = geometry.turned(np.rot90(self.cells, quarters), quarters, width, height)
+        cells = np.roll(moved, -quarters, axis=2)
         rows, columns = cells.shape[:2]
         direction = self.direction
         if direction and quarters % 2:
