@@ -12,7 +12,7 @@ import numpy as np
 
 from serving import context
 from serving.lines import ReadLines, Written
-from zoo import ctc
+from zoo import ngram
 from zoo.manuscript import Direction
 
 ReadWhole = Callable[
@@ -35,7 +35,7 @@ def read(
     directions: Sequence[Direction],
     whole: ReadWhole,
     single: ReadLines,
-    bigram: ctc.Bigram | None = None,
+    trigram: ngram.Trigram | None = None,
 ) -> list[list[Written]]:
     """Reads lines, in both styles where the first one is unsure.
 
@@ -45,7 +45,7 @@ def read(
         directions: As of `serving.lines.read`.
         whole: Reads lines as a whole.
         single: Reads them character by character.
-        bigram: Tells how likely a character follows another, which makes readings sure. Without one readings are not
+        trigram: Tells how likely a character follows the two before it, which makes readings sure. Without one readings are not
             joined; the surer one stands.
 
     Returns:
@@ -60,41 +60,41 @@ def read(
     wholes = dict(zip(rows, whole(flat, *asked(rows), []), strict=True))
     singles = dict(zip(columns, single(flat, *asked(columns)), strict=True))
     found = wholes | singles
-    unsure_rows = [number for number in rows if not _is_sure(found[number], bigram)]
-    unsure_columns = [number for number in columns if not _is_sure(found[number], bigram)]
+    unsure_rows = [number for number in rows if not _is_sure(found[number], trigram)]
+    unsure_columns = [number for number in columns if not _is_sure(found[number], trigram)]
     parted = [singles[number] for number in unsure_columns]
     wholes |= zip(unsure_columns, whole(flat, *asked(unsure_columns), parted), strict=True)
     singles |= zip(unsure_rows, single(flat, *asked(unsure_rows)), strict=True)
     for number in unsure_rows + unsure_columns:
         corners = np.asarray(quads[number], float)
         axis = corners[1 if directions[number] == "horizontal" else 3] - corners[0]
-        found[number] = _joined(wholes[number], singles[number], axis, bigram)
+        found[number] = _joined(wholes[number], singles[number], axis, trigram)
     return [found[number] for number in range(len(quads))]
 
 
-def _is_sure(line: Sequence[Written], bigram: ctc.Bigram | None) -> bool:
+def _is_sure(line: Sequence[Written], trigram: ngram.Trigram | None) -> bool:
     """Whether the characters of a line are probable, and none seems to have been passed over."""
-    if _certainty(line, bigram) < SURE:
+    if _certainty(line, trigram) < SURE:
         return False
     steps = np.linalg.norm(np.diff([one.quad.mean(0) for one in line], axis=0), axis=1)
     return not len(steps) or bool(steps.max() <= _STEP * np.median(steps))
 
 
-def _certainty(line: Sequence[Written], bigram: ctc.Bigram | None) -> float:
+def _certainty(line: Sequence[Written], trigram: ngram.Trigram | None) -> float:
     """The mean probability of the characters of a line beside each other; 0 where there are none."""
     alternatives = [one.alternatives for one in line]
-    if bigram is not None:
-        alternatives = context.reread(alternatives, bigram)
+    if trigram is not None:
+        alternatives = context.reread(alternatives, trigram)
     return float(np.mean([best for (_, best), *_ in alternatives])) if alternatives else 0.0
 
 
 def _joined(
-    whole: list[Written], single: list[Written], axis: np.ndarray, bigram: ctc.Bigram | None
+    whole: list[Written], single: list[Written], axis: np.ndarray, trigram: ngram.Trigram | None
 ) -> list[Written]:
     """What both readings of a line say together; `axis`, (2,), points along the line."""
     if not whole or not single:
         return single or whole
-    if bigram is None:
+    if trigram is None:
         # The line reader knows best what fits together.
         return single if _certainty(single, None) > _certainty(whole, None) else whole
     by_whole, by_single = list(whole), list(single)
@@ -102,7 +102,7 @@ def _joined(
         alternatives = _mean(whole[one].alternatives, single[other].alternatives)
         by_whole[one] = by_whole[one]._replace(alternatives=alternatives)
         by_single[other] = by_single[other]._replace(alternatives=alternatives)
-    surer = _certainty(by_whole, bigram) > _certainty(by_single, bigram) + _SURER
+    surer = _certainty(by_whole, trigram) > _certainty(by_single, trigram) + _SURER
     return by_whole if surer else by_single
 
 

@@ -432,7 +432,7 @@ def preset(
     return with_training(run, debug)
 
 
-def bigram(
+def ngram(
     texts: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="TEXT...")],
     /,
     out: Path,
@@ -441,7 +441,7 @@ def bigram(
     limit: int = 2_000_000,
     debug: bool = False,
 ) -> int:
-    """Learn which character follows which, for the reader of pages.
+    """Learn which character follows which one or two, for the reader of pages.
 
     Args:
         texts: Text files, plain or .xz, UTF-8.
@@ -455,7 +455,7 @@ def bigram(
         return wrong_option("at least one TEXT must be given")
 
     def run() -> None:
-        from training import bigram as learner
+        from training import ngram as learner
 
         for name, value in learner.train(texts, out, limit, words, without).items():
             print(f"{name}  {value:,.1f}")
@@ -535,7 +535,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "write": cli_generators.write,
     "list": list_presets,
     "evaluate": evaluate,
-    "bigram": bigram,
+    "ngram": ngram,
     "preset": preset,
     "export": export,
     "promote": promote,

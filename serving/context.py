@@ -1,8 +1,8 @@
 """What the characters beside a character say of it.
 
 A recogniser sees one character at a time and cannot tell 一 from a dash, nor 日 from 曰, where a pen draws them
-alike. The most probable characters of each place are the states of a hidden Markov model whose transitions are a
-bigram; forward and backward sums over all readings of the text give each place's probabilities anew.
+alike. The most probable characters of two neighbouring places are the states of a hidden Markov model whose transitions
+are a trigram; forward and backward sums over all readings of the text give each place's probabilities anew.
 
 numpy only.
 
@@ -11,24 +11,23 @@ References:
 """
 
 import functools
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
 
 from serving import runtime
-from zoo import ctc
+from zoo import ngram
 
-FILE = runtime.PRESETS / "bigram" / "model.npz"
-"""The bigram that comes with the package; the card beside it tells what it was counted in."""
+FILE = runtime.PRESETS / "ngram" / "model.npz"
+"""The trigram that comes with the package; the card beside it tells what it was counted in."""
 
-WEIGHT = 0.7
-"""What log P(next | previous) counts beside the recogniser. Chosen on sentences that were not counted, written with
+WEIGHT = 0.8
+"""What log P(next | two before) counts beside the recogniser. Chosen on sentences that were not counted, written with
 characters of the validation writers."""
 
 FOLLOWED = 24
 """Classes of a place among which its neighbours choose. Where a recogniser is wrong, what was written is often far
-down, and the bigram tells it from all those that do not fit."""
+down, and the trigram tells it from all those that do not fit."""
 
 _LEAST = 1e-5  # Smaller shares are not followed.
 
@@ -37,46 +36,55 @@ Alternatives = tuple[tuple[int, float], ...]
 
 
 @functools.cache
-def load() -> ctc.Bigram:
-    """The bigram that comes with the package.
+def load() -> ngram.Trigram:
+    """The trigram that comes with the package.
 
     Raises:
         serving.runtime.ModelError: It is missing or damaged.
     """
     try:
-        return ctc.Bigram.load(FILE)
+        return ngram.Trigram.load(FILE)
     except (OSError, ValueError) as error:
-        raise runtime.ModelError(f"the bigram cannot be read: {error}; install hanzoo again") from error
+        raise runtime.ModelError(f"the n-gram file cannot be read: {error}; install hanzoo again") from error
 
 
-def reread(text: Sequence[Alternatives], bigram: ctc.Bigram, weight: float = WEIGHT) -> list[Alternatives]:
+def reread(
+    text: Sequence[Alternatives], trigram: ngram.Trigram, weight: float = WEIGHT
+) -> list[Alternatives]:
     """Reads a text once more, each character beside the others.
 
     Args:
         text: What may be written at each place, in the order of the text.
-        bigram: Tells how likely a character follows another.
-        weight: What the bigram counts beside the recogniser.
+        trigram: Tells how likely a character follows the two before it.
+        weight: What it counts beside the recogniser.
 
     Returns:
         The same classes at each place with their probabilities in this text, the best first.
     """
     if len(text) < 2:
         return list(text)
-    states = [_state(one) for one in text]
+    classes, shares = zip(*(_followed_of(one) for one in text), strict=True)
+    # A state is a pair of neighbours. Before the first character stands an unknown one, which has no alternatives.
+    befores = [np.array([ngram.BLANK]), *classes[:-2]]
     steps = [
-        weight * bigram.log_probability(before[:, None], after[None])
-        for (before, _), (after, _) in itertools.pairwise(states)
+        np.exp(weight * trigram.log_probability(before[:, None, None], previous[:, None], following))
+        for before, previous, following in zip(befores, classes[:-1], classes[1:], strict=True)
     ]
-    forward = [states[0][1]]
-    for step, (_, shares) in zip(steps, states[1:], strict=True):
-        forward.append(np.logaddexp.reduce(forward[-1][:, None] + step, axis=0) + shares)
-    backward = [np.zeros(len(states[-1][0]))]
-    for step, (_, shares) in zip(reversed(steps), reversed(states[1:]), strict=True):
-        backward.append(np.logaddexp.reduce(step + (backward[-1] + shares)[None], axis=1))
+    forward = [shares[0][None]]
+    for step, share in zip(steps, shares[1:], strict=True):
+        forward.append(_scaled(np.einsum("ab,abc->bc", forward[-1], step) * share))
+    backward = [np.ones_like(forward[-1])]
+    for step, share in zip(reversed(steps), reversed(shares[1:]), strict=True):
+        backward.append(_scaled(np.einsum("bc,abc->ab", backward[-1] * share, step)))
     return [
-        _weighed(one, ahead + behind)
+        _weighed(one, (ahead * behind).sum(0))
         for one, ahead, behind in zip(text, forward, reversed(backward), strict=True)
     ]
+
+
+def _scaled(chances: np.ndarray) -> np.ndarray:
+    """Chances that sum to 1, so that those of a long text do not become too small for a float."""
+    return np.asarray(chances / chances.sum())
 
 
 def _followed(alternatives: Alternatives) -> list[int]:
@@ -84,18 +92,17 @@ def _followed(alternatives: Alternatives) -> list[int]:
     return [number for number, (_, share) in enumerate(alternatives) if share >= _LEAST] or [0]
 
 
-def _state(alternatives: Alternatives) -> tuple[np.ndarray, np.ndarray]:
-    """The classes of a place that are followed, and the logarithms of their shares."""
+def _followed_of(alternatives: Alternatives) -> tuple[np.ndarray, np.ndarray]:
+    """The classes of a place that are followed, and their shares."""
     classes, shares = zip(*(alternatives[number] for number in _followed(alternatives)), strict=True)
-    return np.array(classes, np.int64), np.log(np.maximum(shares, _LEAST))
+    return np.array(classes, np.int64), np.maximum(shares, _LEAST)
 
 
-def _weighed(alternatives: Alternatives, logs: np.ndarray) -> Alternatives:
+def _weighed(alternatives: Alternatives, chances: np.ndarray) -> Alternatives:
     """The alternatives, the best first: those that were followed with new shares of what they had together."""
     shares = [share for _, share in alternatives]
     followed = _followed(alternatives)
-    new = np.exp(logs - logs.max())
-    new *= min(1.0, sum(shares[number] for number in followed)) / new.sum()
+    new = chances * (min(1.0, sum(shares[number] for number in followed)) / chances.sum())
     for number, share in zip(followed, new.tolist(), strict=True):
         shares[number] = share
     weighed = ((label, share) for (label, _), share in zip(alternatives, shares, strict=True))

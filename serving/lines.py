@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from serving import segmentation
-from zoo import ctc, geometry, paper
+from zoo import geometry, ngram, paper
 from zoo.manuscript import Direction, ink_box
 
 THICKNESS = 72
@@ -62,7 +62,7 @@ def read(
     directions: Sequence[Direction],
     recogniser: segmentation.Recogniser,
     size: int,
-    bigram: ctc.Bigram | None = None,
+    bigram: ngram.Bigram | None = None,
 ) -> list[list[Written]]:
     """Reads lines character by character.
 

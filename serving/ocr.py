@@ -31,7 +31,7 @@ from serving.ahead import meanwhile
 from serving.cells import BATCH, MARGIN
 from serving.endpoint import DEFAULT_SIGNATURE, Address, Endpoint, EndpointError
 from serving.page import Box, Cells, Character, Line, Page
-from zoo import charset, ctc, emphasis, geometry, manuscript, paper
+from zoo import charset, ctc, emphasis, geometry, manuscript, ngram, paper
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | np.ndarray
 """A path, the bytes of a file, or pixels: uint8 (H, W) or (H, W, 3) RGB."""
@@ -185,13 +185,13 @@ class Reader:
             lines_of.read,
             recogniser=self._recogniser.logits_of_two_looks,
             size=self._recogniser.size,
-            bigram=self._bigram,
+            bigram=None if self._trigram is None else self._trigram.bigram,
         )
         if self.style == "characters" or (self.style is None and self._chosen):
             return single
         whole = functools.partial(whole_lines.read, reader=self._line_reader)
         if self.style is None:
-            return functools.partial(both_styles.read, whole=whole, single=single, bigram=self._bigram)
+            return functools.partial(both_styles.read, whole=whole, single=single, trigram=self._trigram)
 
         def as_a_whole(
             flat: np.ndarray, quads: Sequence[np.ndarray], directions: Sequence[manuscript.Direction]
@@ -202,14 +202,14 @@ class Reader:
         return as_a_whole
 
     @property
-    def _bigram(self) -> ctc.Bigram | None:
+    def _trigram(self) -> ngram.Trigram | None:
         return contexts.load() if self.context else None
 
     def _in_context(self, text: Sequence["_Reading"]) -> list["_Reading"]:
         """The characters of a text, each read again beside the others."""
-        if self._bigram is None:
+        if self._trigram is None:
             return list(text)
-        reread = contexts.reread([one.alternatives for one in text], self._bigram)
+        reread = contexts.reread([one.alternatives for one in text], self._trigram)
         return [
             dataclasses.replace(one, alternatives=alternatives)
             for one, alternatives in zip(text, reread, strict=True)

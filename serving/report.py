@@ -102,7 +102,7 @@ SECTIONS = (
         "lines_cursive",
         "Text of single lines composed in a quick cursive hand, C017 of ICDAR 2013, one sample for each character: written "
         "by `python -m training.line_pictures FOLDER/rows --hands ICDAR2013_C017.npz --text HELD --count 70`, and "
-        "FOLDER/columns with `--direction vertical`; HELD is 1,132 sentences without which the bigram was counted; "
+        "FOLDER/columns with `--direction vertical`; HELD is 1,132 sentences without which the trigram was counted; "
         "line_s trained on text that holds them; read as those above",
         "python -m serving.evaluate FOLDER/rows FOLDER/columns --layout line --styles characters lines --peers "
         "--json results/lines_cursive/result.json",
@@ -174,9 +174,9 @@ def report(presets: Path, results: Path) -> str:
         "those are that detectors and line readers train on, in the hands of writers that no model trains on (w06, w12), and "
         "in style 6 of a font whose other styles are trained on (jason6); only the scanned sheets of boxes are real, and "
         "training writers wrote some of them. Their text is laws and poems. line_s trains on text of these kinds, which "
-        "holds a seventh of the characters of DEV/free word for word, in clauses of ten or more; the bigram is counted in "
+        "holds a seventh of the characters of DEV/free word for word, in clauses of ten or more; the trigram is counted in "
         "such text too, without the lines that DEV holds. Temperatures and thresholds of scores are fitted on hands/dev, to "
-        "which w06 and w12 belong, the weight of the bigram was chosen on sentences in their hands, and the training of "
+        "which w06 and w12 belong, the weight of the trigram was chosen on sentences in their hands, and the training of "
         "dbnet_s ended after a look at DEV/free. A mean of writers counts w12 "
         "and w12_scan, one person's hand twice, as two.\n"
     ]

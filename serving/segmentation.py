@@ -23,7 +23,7 @@ import numpy as np
 from serving import context
 from serving.ahead import ahead
 from serving.cells import BATCH, MARGIN
-from zoo import charset, ctc, geometry, kinds
+from zoo import charset, ctc, geometry, kinds, ngram
 from zoo.manuscript import Direction
 
 WEIGHT = 0.05
@@ -121,7 +121,7 @@ def read_lines(
     strips: Sequence[Strip],
     recogniser: Recogniser,
     size: int,
-    bigram: ctc.Bigram | None = None,
+    bigram: ngram.Bigram | None = None,
     weight: float = WEIGHT,
 ) -> list[list[Segment]]:
     """Reads lines of text.
@@ -235,7 +235,7 @@ class _Lattice:
             crop = geometry.rectify(alone, quad[None], size, MARGIN)[0]
             yield crop.T if self._vertical else crop
 
-    def read(self, answers: _Answers, bigram: ctc.Bigram | None, weight: float) -> list[Segment]:
+    def read(self, answers: _Answers, bigram: ngram.Bigram | None, weight: float) -> list[Segment]:
         """The characters of the best path.
 
         Args:
@@ -317,7 +317,7 @@ def _best_path(
     answers: _Answers,
     emphasis: np.ndarray,
     costs: np.ndarray,
-    bigram: ctc.Bigram | None,
+    bigram: ngram.Bigram | None,
     weight: float,
 ) -> list[tuple[int, int]]:
     """The best run of candidates that covers all parts.

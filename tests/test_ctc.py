@@ -4,7 +4,6 @@ import functools
 import itertools
 import math
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from zoo import ctc
+from zoo.ngram import Bigram
 
 
 def merged(path: tuple[int, ...]) -> tuple[int, ...]:
@@ -28,7 +28,7 @@ def every_text(logits: np.ndarray) -> dict[tuple[int, ...], float]:
     return {text: math.log(value) for text, value in sums.items()}
 
 
-def language(bigram: ctc.Bigram, text: tuple[int, ...], weight: float, bonus: float) -> float:
+def language(bigram: Bigram, text: tuple[int, ...], weight: float, bonus: float) -> float:
     pairs = itertools.pairwise((ctc.BLANK, *text))
     return sum(weight * float(bigram.log_probability(a, [b])[0]) + bonus for a, b in pairs)
 
@@ -41,12 +41,12 @@ def small_logits(draw: st.DrawFn) -> np.ndarray:
 
 
 @st.composite
-def bigrams(draw: st.DrawFn, classes: int) -> ctc.Bigram:
+def bigrams(draw: st.DrawFn, classes: int) -> Bigram:
     unigram = np.array([0, *draw(st.lists(st.integers(1, 9), min_size=classes - 1, max_size=classes - 1))])
     pairs = [(a, b) for a in range(1, classes) for b in range(1, classes) if draw(st.booleans())]
     shares = np.array([draw(st.floats(0, 0.9)) / classes for _ in pairs])
     starts = np.searchsorted([a for a, _ in pairs], np.arange(classes + 1))
-    return ctc.Bigram(unigram / unigram.sum(), starts, np.array([b for _, b in pairs], int), shares)
+    return Bigram(unigram / unigram.sum(), starts, np.array([b for _, b in pairs], int), shares)
 
 
 @settings(deadline=None, max_examples=100)
@@ -151,7 +151,7 @@ def test_a_wide_beam_agrees_with_tensorflow() -> None:
 def test_a_bigram_settles_what_the_picture_leaves_open() -> None:
     logits = np.log(np.array([[0.02, 0.94, 0.02, 0.02], [0.94, 0.02, 0.02, 0.02], [0.02, 0.02, 0.49, 0.47]]))
     unigram = np.array([0, 1 / 3, 1 / 3, 1 / 3])
-    likes_three = ctc.Bigram(unigram, [0, 0, 1, 1, 1], [3], [0.8])
+    likes_three = Bigram(unigram, [0, 0, 1, 1, 1], [3], [0.8])
     assert ctc.prefix_beam(logits)[0].ids == (1, 2)
     assert ctc.prefix_beam(logits, bigram=likes_three)[0].ids == (1, 3)
     assert ctc.prefix_beam(logits, bigram=likes_three, weight=0.0)[0].ids == (1, 2)
@@ -195,57 +195,9 @@ def test_wrong_widths_and_bigrams_are_named() -> None:
     logits = np.zeros((2, 4), np.float32)
     with pytest.raises(ValueError, match="beam_width=0"):
         ctc.prefix_beam(logits, beam_width=0)
-    other = ctc.Bigram(np.array([0, 0.5, 0.5]), np.zeros(4, int), np.zeros(0, int), np.zeros(0))
+    other = Bigram(np.array([0, 0.5, 0.5]), np.zeros(4, int), np.zeros(0, int), np.zeros(0))
     with pytest.raises(ValueError, match="3 and 4 classes"):
         ctc.prefix_beam(logits, bigram=other)
-
-
-def test_what_follows_a_character_sums_to_one() -> None:
-    bigram = ctc.Bigram(np.array([0, 0.2, 0.3, 0.5]), [0, 0, 2, 2, 3], [1, 3, 2], [0.5, 0.25, 0.9])
-    every = np.arange(1, 4)
-    for previous in range(4):
-        assert np.exp(bigram.log_probability(previous, every)).sum() == pytest.approx(1)
-    np.testing.assert_allclose(
-        np.exp(bigram.log_probability(1, [3, 1])), [0.25 + 0.25 * 0.5, 0.5 + 0.25 * 0.2]
-    )
-    np.testing.assert_allclose(np.exp(bigram.log_probability(ctc.BLANK, every)), [0.2, 0.3, 0.5])
-
-
-def test_characters_that_a_training_added_are_as_likely_as_most_that_never_followed() -> None:
-    bigram = ctc.Bigram(np.array([0, 0.2, 0.3, 0.5]), [0, 0, 2, 2, 3], [1, 3, 2], [0.5, 0.25, 0.9])
-    np.testing.assert_allclose(np.exp(bigram.log_probability(1, [9, 1])), [0.25 * 0.3, 0.5 + 0.25 * 0.2])
-    np.testing.assert_allclose(np.exp(bigram.log_probability(9, [1, 7])), [0.2, 0.3])
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"unigram": [0.1, 0.2, 0.7]}, "must be 0 for the blank"),
-        ({"unigram": [0, 0, 1]}, "above 0 for the others"),
-        ({"starts": [0, 0, 1]}, "one more number"),
-        ({"starts": [0, 1, 1, 1]}, "give the blank no pairs"),
-        ({"starts": [0, 0, 2, 2]}, "as many pairs"),
-        ({"following": [0]}, "other than the blank"),
-        ({"following": [3]}, "other than the blank"),
-        ({"shares": [1.0]}, "sum to less than 1"),
-        ({"starts": [0, 0, 2, 2], "following": [2, 1], "shares": [0.1, 0.1]}, "must ascend"),
-    ],
-)
-def test_a_bigram_that_does_not_add_up_is_named(changes: dict, message: str) -> None:
-    whole = {"unigram": [0, 0.5, 0.5], "starts": [0, 0, 1, 1], "following": [2], "shares": [0.5]}
-    with pytest.raises(ValueError, match=message):
-        ctc.Bigram(**{name: np.array(value) for name, value in (whole | changes).items()})
-
-
-def test_a_file_that_is_no_bigram_is_named(tmp_path: Path) -> None:
-    (tmp_path / "noise.npz").write_bytes(b"PK\x03\x04 no archive")
-    with pytest.raises(ValueError, match=r"noise\.npz: this is no bigram file"):
-        ctc.Bigram.load(tmp_path / "noise.npz")
-    np.savez(tmp_path / "other.npz", unigram=np.zeros(3))
-    with pytest.raises(ValueError, match="it lacks following, levels, starts, step"):
-        ctc.Bigram.load(tmp_path / "other.npz")
-    with pytest.raises(FileNotFoundError):
-        ctc.Bigram.load(tmp_path / "missing.npz")
 
 
 def test_the_steps_that_a_text_needs() -> None:

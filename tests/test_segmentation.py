@@ -6,7 +6,7 @@ import pytest
 
 from serving import cells, context, runtime, segmentation
 from serving.segmentation import Strip, read_lines
-from zoo import charset, ctc, geometry, manuscript
+from zoo import charset, geometry, manuscript, ngram
 
 SIZE = 64
 EM = 60
@@ -274,7 +274,7 @@ def test_a_bigram_decides_between_look_alikes():
     unigram[0] = 0
     starts = np.zeros(classes + 1, int)
     starts[box + 1 :] = 1
-    bigram = ctc.Bigram(unigram, starts, np.array([pair[1]]), np.array([0.5]))
+    bigram = ngram.Bigram(unigram, starts, np.array([pair[1]]), np.array([0.5]))
     strips = [Strip(line("口十十")[0])]
     assert text_of(read_lines(strips, unsure, SIZE)[0]) == "口土土"
     assert text_of(read_lines(strips, unsure, SIZE, bigram)[0]) == "口士土"
@@ -292,7 +292,7 @@ def test_characters_that_a_training_added_are_beyond_the_bigram():
     classes = len(charset.CHARACTERS)
     unigram = np.full(classes, 1 / (classes - 1))
     unigram[0] = 0
-    bigram = ctc.Bigram(unigram, np.zeros(classes + 1, int), np.zeros(0, int), np.zeros(0))
+    bigram = ngram.Bigram(unigram, np.zeros(classes + 1, int), np.zeros(0, int), np.zeros(0))
     segments = read_lines([Strip(line("口口口")[0])], recogniser, SIZE, bigram)[0]
     assert [segment.alternatives[0][0] for segment in segments] == [added] * 3
 

@@ -11,15 +11,13 @@ References:
 
 import dataclasses
 import math
-import os
-import zipfile
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
 
-BLANK = 0
-"""The class that stands for no character."""
+from zoo.ngram import BLANK as BLANK
+from zoo.ngram import Bigram
 
 _NEVER = -math.inf
 _Answer = TypeVar("_Answer")
@@ -39,121 +37,6 @@ class Reading:
     ids: tuple[int, ...]
     score: float
     spans: tuple[tuple[int, int], ...] | None = None
-
-
-class Bigram:
-    """How likely a character follows another: P(next | previous) = kept + rest(previous) * P(next).
-
-    The file keeps the pairs that matter; what it leaves out falls to P(next), so what follows a
-    character always sums to 1. After the blank, which stands for an unknown character, P(next) alone
-    counts.
-
-    Args:
-        unigram: float (classes,), P(next); 0 for the blank, above 0 for every other class.
-        starts: int (classes + 1,); the pairs of class p are `starts[p]:starts[p + 1]`.
-        following: int (pairs,), the next classes, ascending for each class.
-        shares: float (pairs,), the kept part of P(next | previous).
-
-    Raises:
-        ValueError: The arrays do not fit together, or are no probabilities.
-    """
-
-    def __init__(
-        self, unigram: np.ndarray, starts: np.ndarray, following: np.ndarray, shares: np.ndarray
-    ) -> None:
-        self.unigram = np.asarray(unigram, np.float64)
-        self.starts = np.asarray(starts, np.int64)
-        self.following = np.asarray(following, np.int64)
-        self.shares = np.asarray(shares, np.float64)
-        self._check()
-        self.unigram = self.unigram / self.unigram.sum()  # The file rounds.
-        pairs = np.diff(self.starts)
-        owners = np.repeat(np.arange(self.classes), pairs)
-        self.rest = 1 - np.bincount(owners, self.shares, minlength=self.classes)
-        if self.rest.min() <= 0:
-            raise ValueError(
-                f"`shares` must sum to less than 1 for each class. Received: {1 - self.rest.min()}."
-            )
-        self._pairs = owners * self.classes + self.following
-        if (np.diff(self._pairs) <= 0).any():
-            raise ValueError("`following` must ascend for each class.")
-        self._typical = float(np.median(self.unigram[1:]))
-
-    def _check(self) -> None:
-        if self.unigram.ndim != 1 or len(self.unigram) < 2 or self.starts.shape != (self.classes + 1,):
-            raise ValueError(
-                "`starts` must hold one more number than `unigram`. "
-                f"Received: {self.unigram.shape} and {self.starts.shape}."
-            )
-        if self.unigram[BLANK] != 0 or not (self.unigram[1:] > 0).all() or abs(self.unigram.sum() - 1) > 1e-3:
-            raise ValueError("`unigram` must be 0 for the blank, above 0 for the others, and sum to 1.")
-        if self.starts[0] != 0 or (np.diff(self.starts) < 0).any() or self.starts[1] != 0:
-            raise ValueError("`starts` must ascend from 0, and give the blank no pairs.")
-        pairs = (self.starts[-1],)
-        if self.following.shape != pairs or self.shares.shape != pairs:
-            raise ValueError(
-                "`following` and `shares` must hold as many pairs as `starts` says. "
-                f"Received: {self.following.shape}, {self.shares.shape} and {pairs}."
-            )
-        if len(self.following) and not (
-            self.following.min() > BLANK and self.following.max() < self.classes and self.shares.min() >= 0
-        ):
-            raise ValueError("`following` must hold classes other than the blank, `shares` no negatives.")
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "Bigram":
-        """Reads a file that `training.bigram` wrote.
-
-        Args:
-            path: `.npz` with `unigram` float32 (classes,), `starts` uint32 (classes + 1,), `following`
-                uint16 (pairs,) and `levels` uint8 (pairs,): a level of n is a share of
-                exp(-n * `step`), with `step` a float.
-
-        Raises:
-            OSError: The file cannot be read.
-            ValueError: It is no such file.
-        """
-        try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
-                missing = {"unigram", "starts", "following", "levels", "step"} - set(data.files)
-                if missing:
-                    raise ValueError(f"it lacks {', '.join(sorted(missing))}")
-                shares = np.exp(-float(data["step"]) * data["levels"].astype(np.float64))
-                return cls(data["unigram"], data["starts"], data["following"], shares)
-        except (ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{os.fspath(path)}: this is no bigram file: {error}") from error
-
-    @property
-    def classes(self) -> int:
-        """Number of classes, the blank included."""
-        return len(self.unigram)
-
-    def log_probability(
-        self, previous: int | np.ndarray, following: Sequence[int] | np.ndarray
-    ) -> np.ndarray:
-        """log P(next | previous) for pairs of classes.
-
-        Args:
-            previous: Classes, int of any shape; the blank stands for an unknown character, as does a class that a
-                training added.
-            following: Next classes, int of a shape that fits that of `previous`, none of them the blank. One that a
-                training added is as likely as most that never followed.
-
-        Returns:
-            float64 of the shape of both together.
-        """
-        previous, following = np.asarray(previous, np.int64), np.asarray(following, np.int64)
-        previous = np.where(previous < self.classes, previous, BLANK)
-        added = following >= self.classes
-        unigram = np.where(added, self._typical, self.unigram[np.where(added, BLANK, following)])
-        probability = self.rest[previous] * unigram
-        if len(self._pairs):
-            wanted = previous * self.classes + following
-            place = np.minimum(np.searchsorted(self._pairs, wanted), len(self._pairs) - 1)
-            probability = probability + np.where(
-                (self._pairs[place] == wanted) & ~added, self.shares[place], 0
-            )
-        return np.log(probability)
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:

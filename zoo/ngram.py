@@ -1,0 +1,232 @@
+"""How likely a character follows the one or the two before it.
+
+numpy only, so that the device reads as it was measured.
+
+References:
+    Kneser and Ney 1995, interpolation with shorter contexts, https://doi.org/10.1109/ICASSP.1995.479394
+"""
+
+import os
+import zipfile
+from collections.abc import Sequence
+
+import numpy as np
+
+BLANK = 0
+"""The class that stands for no character."""
+
+
+class Continuations:
+    """Which classes follow each of some contexts, and their shares; only those that matter are kept.
+
+    Args:
+        starts: int (contexts + 1,); what follows context n is `starts[n]:starts[n + 1]`.
+        following: int (kept,), classes, ascending for each context.
+        shares: float (kept,), of the class among all that follows the context.
+        classes: Number of classes, the blank included.
+
+    Raises:
+        ValueError: The arrays do not fit together, or are no shares.
+    """
+
+    def __init__(self, starts: np.ndarray, following: np.ndarray, shares: np.ndarray, classes: int) -> None:
+        starts, following = np.asarray(starts, np.int64), np.asarray(following, np.int64)
+        shares = np.asarray(shares, np.float64)
+        if starts[0] != 0 or (np.diff(starts) < 0).any():
+            raise ValueError("`starts` must ascend from 0.")
+        kept = (starts[-1],)
+        if following.shape != kept or shares.shape != kept:
+            raise ValueError(
+                "`following` and `shares` must hold as many classes as `starts` says. "
+                f"Received: {following.shape}, {shares.shape} and {kept}."
+            )
+        if len(following) and not (
+            following.min() > BLANK and following.max() < classes and shares.min() >= 0
+        ):
+            raise ValueError("`following` must hold classes other than the blank, `shares` no negatives.")
+        contexts = len(starts) - 1
+        owners = np.repeat(np.arange(contexts), np.diff(starts))
+        rest = 1 - np.bincount(owners, shares, minlength=contexts)
+        if rest.min(initial=1.0) <= 0:
+            raise ValueError(
+                f"`shares` must sum to less than 1 for each context. Received: {1 - rest.min()}."
+            )
+        self._classes = classes
+        self._keys = owners * classes + following
+        if (np.diff(self._keys) <= 0).any():
+            raise ValueError("`following` must ascend for each context.")
+        # The last places are for a context that is not known, and for a class that is not kept.
+        self._continued = np.append(np.diff(starts) > 0, False)
+        self._rest, self._shares = np.append(rest, 1.0), np.append(shares, 0.0)
+
+    def __len__(self) -> int:
+        """How many classes are kept, of all contexts together."""
+        return len(self._keys)
+
+    def places(self, contexts: np.ndarray, following: np.ndarray) -> np.ndarray:
+        """Where classes stand among all that are kept.
+
+        Args:
+            contexts: Numbers of contexts, int of any shape; -1 for one that is not known.
+            following: Classes, int of a shape that fits.
+
+        Returns:
+            int of the shape of both together; -1 for a class that is not kept.
+        """
+        contexts, following = np.broadcast_arrays(contexts, following)
+        places = np.full(contexts.shape, -1)
+        # Most contexts of two characters have never been seen.
+        possible = self._continued[contexts] & (following < self._classes)
+        if possible.any():
+            wanted = contexts[possible] * self._classes + following[possible]
+            found = np.minimum(np.searchsorted(self._keys, wanted), len(self) - 1)
+            places[possible] = np.where(self._keys[found] == wanted, found, -1)
+        return places
+
+    def probability(self, contexts: np.ndarray, following: np.ndarray, shorter: np.ndarray) -> np.ndarray:
+        """P(next | context) = share + rest(context) * `shorter`, which is P(next) after a shorter context.
+
+        Arguments are those of `places`; a context that is not known leaves all to `shorter`.
+        """
+        return np.asarray(self._rest[contexts] * shorter + self._shares[self.places(contexts, following)])
+
+
+class Bigram:
+    """How likely a character follows another.
+
+    What is not kept of P(next | previous) falls to P(next), so what follows a character always sums to 1. After the
+    blank, which stands for an unknown character, P(next) alone counts.
+
+    Args:
+        unigram: float (classes,), P(next); 0 for the blank, above 0 for every other class.
+        starts: int (classes + 1,); the pairs of class p are `starts[p]:starts[p + 1]`.
+        following: int (pairs,), the next classes, ascending for each class.
+        shares: float (pairs,), the kept part of P(next | previous).
+
+    Attributes:
+        unigram: As given.
+        pairs: What is kept of P(next | previous); its contexts are the classes.
+
+    Raises:
+        ValueError: The arrays do not fit together, or are no probabilities.
+    """
+
+    def __init__(
+        self, unigram: np.ndarray, starts: np.ndarray, following: np.ndarray, shares: np.ndarray
+    ) -> None:
+        unigram, starts = np.asarray(unigram, np.float64), np.asarray(starts)
+        if unigram.ndim != 1 or len(unigram) < 2 or starts.shape != (len(unigram) + 1,):
+            raise ValueError(
+                "`starts` must hold one more number than `unigram`. "
+                f"Received: {unigram.shape} and {starts.shape}."
+            )
+        if unigram[BLANK] != 0 or not (unigram[1:] > 0).all() or abs(unigram.sum() - 1) > 1e-3:
+            raise ValueError("`unigram` must be 0 for the blank, above 0 for the others, and sum to 1.")
+        if starts[1] != 0:
+            raise ValueError("`starts` must give the blank no pairs.")
+        self.pairs = Continuations(starts, following, shares, len(unigram))
+        self.unigram = unigram / unigram.sum()  # The file rounds.
+        self._typical = float(np.median(self.unigram[1:]))
+
+    @property
+    def classes(self) -> int:
+        """Number of classes, the blank included."""
+        return len(self.unigram)
+
+    def known(self, classes: np.ndarray) -> np.ndarray:
+        """The classes, int of any shape; -1 for those that a training added."""
+        return np.where(classes < self.classes, classes, -1)
+
+    def log_probability(
+        self, previous: int | np.ndarray, following: Sequence[int] | np.ndarray
+    ) -> np.ndarray:
+        """log P(next | previous) for pairs of classes.
+
+        Args:
+            previous: Classes, int of any shape; the blank stands for an unknown character, as does a class that a
+                training added.
+            following: Next classes, int of a shape that fits that of `previous`, none of them the blank. One that a
+                training added is as likely as most that never followed.
+
+        Returns:
+            float64 of the shape of both together.
+        """
+        previous, following = np.asarray(previous, np.int64), np.asarray(following, np.int64)
+        known = self.known(following)
+        alone = np.where(known < 0, self._typical, self.unigram[known])
+        return np.log(self.pairs.probability(self.known(previous), following, alone))
+
+
+class Trigram:
+    """How likely a character follows two others.
+
+    What is not kept of P(next | two before) falls to P(next | one before).
+
+    Args:
+        bigram: Tells that.
+        starts: int (pairs + 1,); what follows pair n of `bigram` is `starts[n]:starts[n + 1]`.
+        following: int (kept,), the next classes, ascending for each pair.
+        shares: float (kept,), the kept part of P(next | two before).
+
+    Attributes:
+        bigram: As given.
+        triples: What is kept of P(next | two before); its contexts are the pairs of the bigram.
+
+    Raises:
+        ValueError: The arrays do not fit together, or are no probabilities.
+    """
+
+    def __init__(self, bigram: Bigram, starts: np.ndarray, following: np.ndarray, shares: np.ndarray) -> None:
+        if np.shape(starts) != (len(bigram.pairs) + 1,):
+            raise ValueError(
+                "`starts` must hold one more number than `bigram` has pairs. "
+                f"Received: {np.shape(starts)} and {len(bigram.pairs)} pairs."
+            )
+        self.bigram = bigram
+        self.triples = Continuations(starts, following, shares, bigram.classes)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Trigram":
+        """Reads a file that `training.ngram` wrote.
+
+        Args:
+            path: `.npz` with `unigram` float32 (classes,); `starts` uint32 (classes + 1,), `following` uint16 (pairs,)
+                and `levels` uint8 (pairs,), a level of n being a share of exp(-n * `step`), with `step` a float; and
+                of the trigram `continued` uint16 (pairs,), how many classes are kept after each pair, `third` uint16
+                (kept,) and `third_levels` uint8 (kept,), with `third_step` as before.
+
+        Raises:
+            OSError: The file cannot be read.
+            ValueError: It is no such file.
+        """
+        try:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
+                missing = {"unigram", "starts", "following", "levels", "step"} - set(data.files)
+                missing |= {"continued", "third", "third_levels", "third_step"} - set(data.files)
+                if missing:
+                    raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+                arrays = {name: data[name] for name in data.files}
+            shares, third_shares = (
+                np.exp(-float(arrays[step]) * arrays[levels].astype(np.float64))
+                for step, levels in (("step", "levels"), ("third_step", "third_levels"))
+            )
+            bigram = Bigram(arrays["unigram"], arrays["starts"], arrays["following"], shares)
+            starts = np.concatenate([[0], np.cumsum(arrays["continued"], dtype=np.int64)])
+            return cls(bigram, starts, arrays["third"], third_shares)
+        except (ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{os.fspath(path)}: this is no n-gram file: {error}") from error
+
+    def log_probability(self, before: np.ndarray, previous: np.ndarray, following: np.ndarray) -> np.ndarray:
+        """log P(next | two before) for triples of classes.
+
+        Args:
+            before: The first classes, int of any shape, otherwise as `previous`.
+            previous: The second ones, int of a shape that fits, otherwise as of `Bigram.log_probability`.
+            following: Next classes, int of a shape that fits, otherwise as of `Bigram.log_probability`.
+
+        Returns:
+            float64 of the shape of all together.
+        """
+        pairs = self.bigram.pairs.places(self.bigram.known(before), previous)
+        shorter = np.exp(self.bigram.log_probability(previous, following))
+        return np.log(self.triples.probability(pairs, following, shorter))
