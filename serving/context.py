@@ -64,12 +64,8 @@ def reread(
     if len(text) < 2:
         return list(text)
     classes, shares = zip(*(_followed_of(one) for one in text), strict=True)
-    # A state is a pair of neighbours. Before the first character stands an unknown one, which has no alternatives.
-    befores = [np.array([ngram.BLANK]), *classes[:-2]]
-    steps = [
-        np.exp(weight * trigram.log_probability(before[:, None, None], previous[:, None], following))
-        for before, previous, following in zip(befores, classes[:-1], classes[1:], strict=True)
-    ]
+    # A state is a pair of neighbours; the first character follows an unknown one.
+    steps = [chances**weight for chances in trigram.along(classes)]
     forward = [shares[0][None]]
     for step, share in zip(steps, shares[1:], strict=True):
         forward.append(_scaled(np.einsum("ab,abc->bc", forward[-1], step) * share))

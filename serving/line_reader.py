@@ -19,7 +19,8 @@ _STEP, _WIDEST = 256, 2048
 _AFTER = 48  # Of paper behind a strip: the answer to a small mark may come behind its ink.
 _OVERLAP = 352  # Of two parts: the network sees 175 pixels to either side.
 _BEAM, _TOP = 8, 5  # Texts and classes that the search follows,
-_LEAST = -8.0  # and their least log probability.
+_LEAST = -8.0  # and their least log probability;
+_MARGIN = 12.0  # texts that are less probable by more than this, as a logarithm, are not followed either.
 _GAP = 9  # Pixels over which ink is averaged.
 _AWAY = 0.05  # What being off half-way by the height of the strip counts beside ink that fills a column.
 
@@ -111,7 +112,7 @@ def _characters(logits: np.ndarray, ink: np.ndarray) -> list[Seen]:
     likely[ctc.BLANK] = True
     names = np.flatnonzero(likely)
     searched = scores[:, names]
-    best = ctc.prefix_beam(searched, _BEAM, _TOP, least=_LEAST)[0].ids
+    best = ctc.prefix_beam(searched, _BEAM, _TOP, least=_LEAST, margin=_MARGIN)[0].ids
     if not best:
         return []
     spans = np.array(ctc.align(searched, best))

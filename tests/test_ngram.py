@@ -332,6 +332,13 @@ def test_triples_are_weighed_against_the_pair_that_ends_them() -> None:
     assert together.shape == (4, 4, 3)
     np.testing.assert_allclose(np.exp(together[3, 2]), found)
     assert np.exp(together).sum(-1) == pytest.approx(np.ones((4, 4)))
+    text = [np.array([3, 2]), np.array([1]), np.array([2, 3, 9]), np.array([1, 2])]
+    befores = [np.array([BLANK]), *text]
+    for before, previous, following, chances in zip(
+        befores, text, text[1:], trigram.along(text), strict=False
+    ):
+        logs = trigram.log_probability(before[:, None, None], previous[:, None], following)
+        np.testing.assert_allclose(chances, np.exp(logs))
     added = np.exp(trigram.log_probability(3, 2, [9]))
     np.testing.assert_allclose(added, 0.4 * np.exp(bigram.log_probability(2, [9])))
 

@@ -10,8 +10,9 @@ References:
 """
 
 import dataclasses
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -80,6 +81,7 @@ def prefix_beam(
     weight: float = 0.5,
     bonus: float = 0.0,
     least: float = -math.inf,
+    margin: float = math.inf,
 ) -> list[Reading]:
     """Searches for the most probable text, summed over its paths.
 
@@ -91,6 +93,7 @@ def prefix_beam(
         weight: What log P(next | previous) counts beside the network.
         bonus: What each character adds to the score, against the bigram's liking for short texts.
         least: Classes of a step with a lower log probability are not looked at; most steps are sure of one.
+        margin: Beginnings whose score is lower than the best one's by more do not survive either.
 
     Returns:
         At most `beam_width` texts, the best first. The score of a text is the log probability of the
@@ -111,19 +114,22 @@ def prefix_beam(
         )
     # For each prefix: log P of its paths that end in a blank, of those that end in its last
     # character, and what the bigram says of it.
-    beam: dict[tuple[int, ...], tuple[float, float, float]] = {(): (0.0, _NEVER, 0.0)}
-    for step in scores:
-        classes = _top_classes(step, top, least)
-        values = step[classes].tolist()
-        names = classes.tolist()
+    beam: dict[tuple[int, ...], list[float]] = {(): [0.0, _NEVER, 0.0]}
+    for step, classes in zip(scores, _top_classes(scores, top, least), strict=True):
         blank = float(step[BLANK])
+        if not len(classes):
+            beam = {
+                prefix: [_add(a, b) + blank, _NEVER, language] for prefix, (a, b, language) in beam.items()
+            }
+            continue
+        values, names = step[classes].tolist(), classes.tolist()
         grown: dict[tuple[int, ...], list[float]] = {}
         for prefix, (in_blank, in_last, language) in beam.items():
             last = prefix[-1] if prefix else BLANK
             total = _add(in_blank, in_last)
             stay = grown.setdefault(prefix, [_NEVER, _NEVER, language])
             stay[0] = _add(stay[0], total + blank)
-            if bigram is not None and names:
+            if bigram is not None:
                 added = (language + bonus + weight * bigram.log_probability(last, classes)).tolist()
             else:
                 added = [0.0] * len(names)
@@ -137,8 +143,10 @@ def prefix_beam(
                     source = total
                 longer = grown.setdefault((*prefix, name), [_NEVER, _NEVER, with_language])
                 longer[1] = _add(longer[1], source + value)
-        kept = sorted(grown.items(), key=lambda item: -(_add(item[1][0], item[1][1]) + item[1][2]))
-        beam = {prefix: (a, b, language) for prefix, (a, b, language) in kept[:beam_width]}
+        scored = {prefix: _add(a, b) + language for prefix, (a, b, language) in grown.items()}
+        kept = sorted(scored, key=scored.__getitem__, reverse=True)[:beam_width]
+        lowest = scored[kept[0]] - margin
+        beam = {prefix: grown[prefix] for prefix in kept if scored[prefix] >= lowest}
     return [Reading(prefix, _add(a, b) + language) for prefix, (a, b, language) in beam.items()]
 
 
@@ -269,12 +277,15 @@ def _checked(logits: np.ndarray) -> np.ndarray:
     return log_softmax(logits) if len(logits) else logits.astype(np.float64)
 
 
-def _top_classes(step: np.ndarray, top: int, least: float) -> np.ndarray:
-    """The most probable classes of a step, at most `top` and none less than `least`; the blank left out, ascending."""
-    classes = np.flatnonzero(step >= least)
-    if len(classes) > top:
-        classes = np.sort(classes[np.argpartition(step[classes], -top)[-top:]])
-    return classes[classes != BLANK]
+def _top_classes(scores: np.ndarray, top: int, least: float) -> Iterator[np.ndarray]:
+    """The most probable classes of each step, at most `top` and none less than `least`; the blank left out, ascending."""
+    steps, classes = np.nonzero(scores >= least)
+    bounds = np.searchsorted(steps, np.arange(len(scores) + 1)).tolist()
+    for step, (start, stop) in enumerate(itertools.pairwise(bounds)):
+        likely = classes[start:stop]
+        if len(likely) > top:
+            likely = np.sort(likely[np.argpartition(scores[step, likely], -top)[-top:]])
+        yield likely[likely != BLANK]
 
 
 def _add(a: float, b: float) -> float:

@@ -6,6 +6,7 @@ References:
     Kneser and Ney 1995, interpolation with shorter contexts, https://doi.org/10.1109/ICASSP.1995.479394
 """
 
+import itertools
 import os
 import zipfile
 from collections.abc import Sequence
@@ -73,11 +74,11 @@ class Continuations:
         Returns:
             int of the shape of both together; -1 for a class that is not kept.
         """
-        contexts, following = np.broadcast_arrays(contexts, following)
-        places = np.full(contexts.shape, -1)
         # Most contexts of two characters have never been seen.
-        possible = self._continued[contexts] & (following < self._classes)
+        possible = np.asarray(self._continued[contexts] & (following < self._classes))
+        places = np.full(possible.shape, -1)
         if possible.any():
+            contexts, following = np.broadcast_arrays(contexts, following)
             wanted = contexts[possible] * self._classes + following[possible]
             found = np.minimum(np.searchsorted(self._keys, wanted), len(self) - 1)
             places[possible] = np.where(self._keys[found] == wanted, found, -1)
@@ -216,7 +217,12 @@ class Trigram:
         except (ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile) as error:
             raise ValueError(f"{os.fspath(path)}: this is no n-gram file: {error}") from error
 
-    def log_probability(self, before: np.ndarray, previous: np.ndarray, following: np.ndarray) -> np.ndarray:
+    def log_probability(
+        self,
+        before: int | np.ndarray,
+        previous: int | np.ndarray,
+        following: Sequence[int] | np.ndarray,
+    ) -> np.ndarray:
         """log P(next | two before) for triples of classes.
 
         Args:
@@ -227,6 +233,33 @@ class Trigram:
         Returns:
             float64 of the shape of all together.
         """
+        before, previous, following = (np.asarray(one, np.int64) for one in (before, previous, following))
         pairs = self.bigram.pairs.places(self.bigram.known(before), previous)
         shorter = np.exp(self.bigram.log_probability(previous, following))
         return np.log(self.triples.probability(pairs, following, shorter))
+
+    def along(self, text: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """P(next | two before) for everything that may be written along a text.
+
+        Args:
+            text: The classes of each place, int (n,) each, at two places or more, otherwise as of `log_probability`.
+
+        Returns:
+            For each place but the first, float64 (before, previous, next); before the first stands an unknown character.
+        """
+        # Looked up for all pairs of neighbours at once: each look takes longer than what it finds.
+        neighbours = [(first, second) for first, second in itertools.pairwise([np.array([BLANK]), *text])]
+        first = np.concatenate([np.repeat(one, len(other)) for one, other in neighbours])
+        second = np.concatenate([np.tile(other, len(one)) for one, other in neighbours])
+        pairs = self.bigram.pairs.places(self.bigram.known(first), second)
+        chances = np.exp(self.bigram.log_probability(first, second))
+        ends = np.cumsum([len(one) * len(other) for one, other in neighbours])[:-1]
+        shapes = [(len(one), len(other)) for one, other in neighbours]
+        before, shorter = (
+            [part.reshape(shape) for part, shape in zip(np.split(parts, ends), shapes, strict=True)]
+            for parts in (pairs, chances)
+        )
+        return [
+            self.triples.probability(known[:, :, None], following, chance)
+            for known, following, chance in zip(before, text[1:], shorter[1:], strict=False)
+        ]
