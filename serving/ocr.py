@@ -49,6 +49,7 @@ SIZE = 64
 
 _ALTERNATIVES = 5  # That are told of a character.
 _UPRIGHT = 0.7  # Pages of cells that are read with less certainty may be turned: upright ones have .85, turned ones .45.
+_IN_CELLS = 0.8  # Pages of cells with a lower mean score may be squared paper: others have .9 and more, those up to .7.
 _INSIDE = 32  # Side in pixels of what tells the grain of the paper: cells without their printed lines.
 # What was found as a line may be a part of one character from this thickness on, in shares of all that was found or
 # of all ink.
@@ -221,7 +222,8 @@ class Reader:
         if layout == "char":
             return self._read_character(image, name)
         if layout == "lines":
-            return self._read_lines(manuscript.flatten(image), self._finder(image)[0], name)
+            flat = manuscript.flatten(image)
+            return self._read_lines(flat, self._find_lines(image, flat), name)
         if layout == "grid":
             grid = manuscript.find(image)
             if grid is None:
@@ -232,12 +234,24 @@ class Reader:
             return self._read_grid(manuscript.flatten(image), grid, name)
         # Looking for a grid keeps one thread busy; another one looks for lines meanwhile, should there be none.
         threads = self.threads or runtime.available_threads()
-        flattened = meanwhile(lambda: manuscript.flatten(image), threads)
-        found = meanwhile(lambda: self._finder(image)[0], threads)
+        flattened = functools.cache(meanwhile(lambda: manuscript.flatten(image), threads))
+        found = meanwhile(lambda: self._find_lines(image, flattened()), threads)
         grid = manuscript.find(image)
-        if grid is not None:
-            return self._read_grid(flattened(), grid, name)
-        return self._read_without_cells(image, flattened(), found(), name)
+        if grid is None:
+            return self._read_without_cells(image, flattened(), found(), name)
+        page = self._read_grid(flattened(), grid, name)
+        if not page.lines or _mean_score(page) >= _IN_CELLS:
+            return page
+        # Squared paper, on which nobody writes into the cells.
+        try:
+            others = self._read_lines(flattened(), found(), name)
+        except LayoutError:  # Nothing is there to find lines.
+            return page
+        return others if others.lines and _mean_score(others) > _mean_score(page) else page
+
+    def _find_lines(self, image: np.ndarray, flat: np.ndarray) -> np.ndarray:
+        """The corners of lines, float32 (n, 4, 2): faint ones show where the light is divided out."""
+        return finder.best(self._finder, [image, flat])[0]
 
     def _read_without_cells(self, image: np.ndarray, flat: np.ndarray, quads: np.ndarray, name: str) -> Page:
         """A page of lines or a picture of one character, whichever it looks like."""
@@ -614,9 +628,10 @@ def text_detection(image: Source, form: str = "quad") -> list[list[tuple[float, 
         direction = grid.direction or manuscript.guess_direction(grid, filled)
         quads = [grid.cells[place] for place in manuscript.reading_order(grid, direction)]
     else:
-        found = _reader()._finder(pixels)[0]
+        flat = manuscript.flatten(pixels)
+        found = _reader()._find_lines(pixels, flat)
         if len(found) and _are_lines(found, found):
-            quads = free_page.boxes(line_ends.lengthened(manuscript.flatten(pixels), found))
+            quads = free_page.boxes(line_ends.lengthened(flat, found))
         else:
             box, _ = single.views(pixels, SIZE)
             quads = [] if box is None else [box]

@@ -61,6 +61,18 @@ def test_a_page_of_good_size_is_seen_once() -> None:
     assert (scores > 0.9).all()
 
 
+def test_the_view_that_shows_clearly_more_counts() -> None:
+    bars = [(20, 30, 200, 30), (20, 90, 150, 30), (20, 150, 14, 30)]
+    (faint, _), (whole, true), (alike, _) = (page(300, 260, bars[:count]) for count in (1, 3, 2))
+    find = LineFinder(Network(), (SIZE, SIZE))
+    assert matches(finder.best(find, [faint, whole])[0], true) == 3
+    assert matches(finder.best(find, [whole, faint])[0], true) == 3
+    assert len(finder.best(find, [alike, whole])[0]) == 2  # A speck more is not.
+    nothing = np.full_like(whole, 255)
+    assert len(finder.best(find, [nothing, nothing])[0]) == 0
+    assert len(finder.best(find, [nothing, faint])[0]) == 1
+
+
 def test_small_writing_is_seen_again_in_tiles() -> None:
     bars = [(50, top, 1100, 36) for top in range(60, 1000, 80)]
     image, true = page(1100, 1200, bars)

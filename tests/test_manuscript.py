@@ -111,6 +111,15 @@ def test_what_is_no_manuscript_paper_has_no_grid() -> None:
         assert manuscript.find(image) is None
 
 
+def test_paper_of_ten_thousand_squares_is_found() -> None:
+    page = np.full((1600, 1600), 245, np.uint8)
+    page[30:1561:15, 30:1531] = page[30:1531, 30:1561:15] = 120
+    grid = manuscript.find(page)
+    assert grid is not None
+    assert grid.rows * grid.columns > 9000
+    assert grid.cells[0, 0].mean(0) == pytest.approx([37.5, 37.5], abs=2)
+
+
 def test_flattening_takes_out_the_light_and_keeps_the_ink() -> None:
     light = np.linspace(90, 250, 600)[None].repeat(500, 0)
     page = light.copy()

@@ -315,7 +315,7 @@ def test_neighbours_help_to_read_a_character_unless_they_are_not_asked(tmp_path,
         image, quads = fakes.sheet(["甲乙__"])
         grid = manuscript.Grid(1, 4, quads, "horizontal", 1.0)
         monkeypatch.setattr(manuscript, "find", lambda _, grid=grid: grid)
-        page = reader.read(image)
+        page = reader.read(image, layout="grid")
         texts[context] = page.text
         alternatives = dict(page.lines[0].characters[1].alternatives)
         assert alternatives.keys() >= {"是", "足"}
@@ -417,6 +417,32 @@ def test_text_detection_stays_inside_the_picture():
     for (x, y, width, height), quad in zip(serving.text_detection(cut, form="xywh"), quads, strict=True):
         np.testing.assert_allclose([x, y, x + width, y + height], [*quad.min(0), *quad.max(0)], atol=1)
         assert cut[y : y + height, x : x + width].shape[:2] == (height, width)
+
+
+def test_what_is_written_beside_the_cells_of_squared_paper_is_read_as_lines(monkeypatch):
+    image = cv2.imread(str(Path(__file__).parents[1] / "examples" / "note.jpg"))
+    reader = serving.Reader(threads=1)
+    plain = reader.read(image)
+    for place in range(20, max(image.shape[:2]), 57):
+        image[place : place + 2] = np.minimum(image[place : place + 2], 150)
+        image[:, place : place + 2] = np.minimum(image[:, place : place + 2], 150)
+    assert manuscript.find(image) is not None
+    page = reader.read(image)
+    assert page.layout == "lines"
+    assert Levenshtein.distance(page.text, plain.text) <= 0.15 * len(plain.text)
+    assert reader.read(image, layout="grid").layout == "grid"
+    # Without the model that finds lines, the cells are all there is.
+    monkeypatch.setattr(finder, "MODEL", "dbnet_missing")
+    assert serving.Reader(threads=1).read(image).layout == "grid"
+
+
+def test_a_page_that_nothing_is_found_on_is_looked_at_in_even_light():
+    image = cv2.imread(str(Path(__file__).parents[1] / "examples" / "note.jpg"))
+    faint = (60 + 0.12 * image).astype(np.uint8)
+    reader = serving.Reader(threads=1)
+    assert not len(reader._finder(faint)[0])
+    page = reader.read(faint)
+    assert (page.layout, len(page.lines)) == ("lines", len(reader.read(image).lines))
 
 
 @pytest.mark.parametrize("kind", ["sheet", "row", "column"])

@@ -170,7 +170,7 @@ def find(image: np.ndarray) -> Grid | None:
     direction = _written(tops, bottoms, lefts, rights)
     x = np.stack([lefts, rights, rights, lefts], -1)[None].repeat(len(tops), 0)
     y = np.stack([tops, tops, bottoms, bottoms], -1)[:, None].repeat(len(lefts), 1)
-    corners = straight.to_page(np.stack([x, y], -1).reshape(-1, 2).astype(np.float32))
+    corners = straight.to_page(np.stack([x, y], -1).reshape(-1, 4, 2).astype(np.float32))
     cells = ((corners + 0.5) / scale - 0.5).reshape(len(tops), len(lefts), 4, 2).astype(np.float32)
     return Grid(len(tops), len(lefts), cells, direction, score)
 
@@ -305,10 +305,9 @@ class _Straightened:
         self.darkness = self._resample()
 
     def to_page(self, points: np.ndarray) -> np.ndarray:
-        """Moves points, float32 (N, 2), from the straightened page to the given one."""
-        dx, dy = self._displacement(points[None, :, 0], points[None, :, 1])
-        moved = points + np.stack([dx[0], dy[0]], 1)
-        return cv2.perspectiveTransform(moved[None].astype(np.float64), self._to_page)[0]
+        """Moves points, float32 (n, m, 2), from the straightened page to the given one; OpenCV takes up to 32,766 a side."""
+        moved = points + np.stack(self._displacement(points[..., 0], points[..., 1]), -1)
+        return cv2.perspectiveTransform(moved.astype(np.float64), self._to_page)
 
 
 def _curl(segments: np.ndarray, size: np.ndarray) -> np.ndarray:
