@@ -287,6 +287,7 @@ def sheet(arguments: Sequence[str]) -> int:
 
 def _with_recipe(command: str, run: Callable[..., int], arguments: Sequence[str]) -> int:
     """Runs a command whose options are the fields of the recipe that it names first."""
+    import zoo
     from training import recipe as recipes
 
     if not arguments or arguments[0].startswith("-"):
@@ -299,7 +300,7 @@ def _with_recipe(command: str, run: Callable[..., int], arguments: Sequence[str]
         return 0 if {"-h", "--help"} & set(arguments) else 2
     try:
         found = recipes.find(arguments[0])
-    except ValueError as error:
+    except zoo.UnknownNameError as error:
         return wrong_option(str(error))
     run.__annotations__["recipe"] = Annotated[type(found), tyro.conf.arg(name="")]
     run.__defaults__ = (found, *(run.__defaults__ or ()))

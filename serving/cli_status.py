@@ -8,11 +8,15 @@ from collections.abc import Callable
 
 def with_training(run: Callable[[], None], debug: bool) -> int:
     """Runs what needs Keras and TensorFlow; errors that a user can mend are told in words."""
+    import zoo  # Not before it is needed: it loads numpy.
+
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow greets on stderr.
     try:
         run()
     except ModuleNotFoundError as error:
         return fail(f"{error.name} is not installed; training needs `pip install 'hanzoo[train]'`", debug)
+    except zoo.UnknownNameError as error:
+        return wrong_option(str(error))
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         return fail(str(error), debug)
     return 0

@@ -250,6 +250,23 @@ def test_without_stderr_images_are_read_all_the_same(hanzoo, character, monkeypa
     sys.stderr.close()
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("read", "--model", "hanzinot", "page.png"),
+        ("evaluate", "hanzinot", "--data", "data"),
+        ("export", "hanzinot", "--out", "out"),
+        ("sample", "hanzinot"),
+        ("train", "hanzinot", "run", "--data", "data"),
+    ],
+)
+def test_a_name_that_is_not_known_is_a_wrong_option(hanzoo, arguments):
+    status, _, errors = hanzoo(*arguments)
+    assert status == 2
+    assert "'hanzinot'" in errors.splitlines()[-1]
+    assert "Traceback" not in errors
+
+
 def test_a_model_of_another_kind_is_a_wrong_option(hanzoo, character):
     status, _, errors = hanzoo("read", "--model", finder.MODEL, character())
     assert status == 2

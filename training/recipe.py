@@ -315,12 +315,12 @@ def find(name: str) -> Recipe:
     """The recipe of this name.
 
     Raises:
-        ValueError: There is none.
+        zoo.UnknownNameError: There is none.
     """
     known = recipes()
     if name not in known:
         hint = zoo.did_you_mean(name, known)
-        raise ValueError(f"No recipe named {name!r}.{hint} There are: {', '.join(known)}.")
+        raise zoo.UnknownNameError(f"No recipe named {name!r}.{hint} There are: {', '.join(known)}.")
     return known[name]
 
 

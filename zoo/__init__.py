@@ -52,6 +52,10 @@ PRESETS = Path(__file__).parent / "presets"
 WEIGHTS = "model.weights.h5"
 
 
+class UnknownNameError(ValueError):
+    """No model, preset or recipe has a name."""
+
+
 def names() -> list[str]:
     """The names of all models, in the order of the table."""
     return list(MODELS)
@@ -65,7 +69,7 @@ def create(name: str, **sizes: Any) -> "keras.Model":
         sizes: What its builder takes, such as `classes=5000`.
 
     Raises:
-        ValueError: No model has this name.
+        UnknownNameError: No model has this name.
     """
     model = _builder(name)(**sizes)
     # What `save` writes, so that `load` can build the same model from code.
@@ -77,7 +81,7 @@ def takes(name: str, size: str) -> bool:
     """Whether `create` takes this size of a model, such as "channels".
 
     Raises:
-        ValueError: No model has this name.
+        UnknownNameError: No model has this name.
     """
     known = inspect.signature(_builder(name)).parameters
     return size in known or any(one.kind is one.VAR_KEYWORD for one in known.values())
@@ -149,7 +153,8 @@ def describe(preset: str | Path) -> dict[str, Any]:
     """What stands beside the weights of a model: its name, its sizes, and of a trained one its figures.
 
     Raises:
-        ValueError: There is no such model, or its description is damaged.
+        UnknownNameError: There is no such model.
+        ValueError: A folder holds none, or its description is damaged.
     """
     folder = _folder(preset)
     for file in (folder / "model.json", folder / "result.json"):
@@ -167,7 +172,7 @@ def describe(preset: str | Path) -> dict[str, Any]:
     hint = did_you_mean(preset, bundled)
     if preset in MODELS:
         hint = f" `hanzoo train {preset}` trains one; the repository holds some that the package lacks."
-    raise ValueError(f"No trained model {preset!r}.{hint} Bundled: {', '.join(bundled)}.")
+    raise UnknownNameError(f"No trained model {preset!r}.{hint} Bundled: {', '.join(bundled)}.")
 
 
 def characters(preset: str | Path) -> tuple[str, ...]:
@@ -222,7 +227,7 @@ def with_size(model: "keras.Model", size: int) -> "keras.Model":
 
 def _builder(name: str) -> "Callable[..., keras.Model]":
     if name not in MODELS:
-        raise ValueError(
+        raise UnknownNameError(
             f"No model named {name!r}.{did_you_mean(name, MODELS)} `zoo.names()` lists all {len(MODELS)}."
         )
     module, builder = MODELS[name].split(":")
