@@ -65,7 +65,8 @@ def reread(
         return list(text)
     classes, shares = zip(*(_followed_of(one) for one in text), strict=True)
     # A state is a pair of neighbours; the first character follows an unknown one.
-    steps = [chances**weight for chances in trigram.along(classes)]
+    # A place of two dozen alternatives takes 55 KB.
+    steps = [(chances**weight).astype(np.float32) for chances in trigram.along(classes)]
     forward = [shares[0][None]]
     for step, share in zip(steps, shares[1:], strict=True):
         forward.append(_scaled(np.einsum("ab,abc->bc", forward[-1], step) * share))

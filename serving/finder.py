@@ -183,7 +183,7 @@ def best(find: Find, views: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarra
         As of `LineFinder`.
     """
     first, *others = [find(view) for view in views]
-    other = max(others, key=_shown)
+    other = max(others, key=_shown, default=first)
     return other if _shown(other) > _CLEARLY * _shown(first) else first
 
 

@@ -50,6 +50,9 @@ SIZE = 64
 _ALTERNATIVES = 5  # That are told of a character.
 _UPRIGHT = 0.7  # Pages of cells that are read with less certainty may be turned: upright ones have .85, turned ones .45.
 _IN_CELLS = 0.8  # Pages of cells with a lower mean score may be squared paper: others have .9 and more, those up to .7.
+_ENOUGH = (
+    0.25  # Lines that replace cells take up at least that share of their area: one sure word is not all.
+)
 _INSIDE = 32  # Side in pixels of what tells the grain of the paper: cells without their printed lines.
 # What was found as a line may be a part of one character from this thickness on, in shares of all that was found or
 # of all ink.
@@ -122,8 +125,8 @@ class Reader:
             source: A path, the bytes of a file, or uint8 pixels (H, W) or (H, W, 3) RGB.
             layout: "grid" for manuscript paper; "lines" for a page of text; "line" for a picture of one line, a
                 vertical one where it is higher than wide, both however they lie; "char" for an upright picture
-                of one character; "auto" takes "grid" where manuscript paper is found, and else "lines" or
-                "char", whichever the picture looks like.
+                of one character; "auto" takes "grid" where manuscript paper is found whose cells make sense, and else
+                "lines" or "char", whichever the picture looks like.
 
         Raises:
             serving.images.ImageError: The picture cannot be decoded.
@@ -245,9 +248,10 @@ class Reader:
         # Squared paper, on which nobody writes into the cells.
         try:
             others = self._read_lines(flattened(), found(), name)
-        except LayoutError:  # Nothing is there to find lines.
+        except (LayoutError, runtime.ModelError):  # What finds or reads lines is not there; the cells are.
             return page
-        return others if others.lines and _mean_score(others) > _mean_score(page) else page
+        likelier = others.lines and _mean_score(others) > _mean_score(page)
+        return others if likelier and _area(others) > _ENOUGH * _area(page) else page
 
     def _find_lines(self, image: np.ndarray, flat: np.ndarray) -> np.ndarray:
         """The corners of lines, float32 (n, 4, 2): faint ones show where the light is divided out."""
@@ -560,6 +564,12 @@ def _mean_score(page: Page) -> float:
     return float(np.mean([line.score for line in page.lines]))
 
 
+def _area(page: Page) -> float:
+    """What the lines of a page take up, in square pixels."""
+    sides = np.diff(np.array([line.box for line in page.lines])[:, [0, 1, 2]], axis=1)
+    return float(np.linalg.norm(sides, axis=2).prod(1).sum())
+
+
 def _are_lines(quads: np.ndarray, written: np.ndarray) -> bool:
     """Whether what was found, (n, 4, 2), is thin beside all that is written, (..., 4, 2): no parts of one character."""
     thickest = np.linalg.norm(quads[:, [1, 3]] - quads[:, :1], axis=2).min(1).max()
@@ -601,8 +611,8 @@ def text_detection(image: Source, form: Literal["xywh"]) -> list[list[int]]: ...
 def text_detection(image: Source, form: str = "quad") -> list[list[tuple[float, float]]] | list[list[int]]:
     """Finds where text stands: the cells of manuscript paper, the lines of another page, or all ink as one character.
 
-    `Reader.read` finds the characters of lines too. Nothing is read here: blank cells are listed, a page must be upright
-    for its reading order, and two short lines of large writing may count as one character.
+    `Reader.read` finds the characters of lines too. Nothing is read here: blank cells are listed, and those of squared
+    paper, a page must be upright for its reading order, and two short lines of large writing may count as one character.
 
     Args:
         image: A path, the bytes of a file, or uint8 pixels (H, W) or (H, W, 3) RGB.

@@ -52,8 +52,8 @@ class _Readings:
         return [self.readings[number] for number in numbers]
 
 
-def _read(whole: _Readings, single: _Readings, *directions: Direction, bigram: bool = False) -> list[str]:
-    read_in = context.load() if bigram else None
+def _read(whole: _Readings, single: _Readings, *directions: Direction, trigram: bool = False) -> list[str]:
+    read_in = context.load() if trigram else None
     found = both_styles.read(_FLAT, _QUADS[: len(directions)], directions, whole, single, read_in)
     return [_text(line) for line in found]
 
@@ -96,32 +96,32 @@ def test_where_both_found_the_same_ink_their_answers_are_joined(direction: Direc
 def test_characters_that_only_one_found_are_those_of_the_recogniser_unless_the_others_are_surer() -> None:
     two, one = _line("日本", 0.9, 0.9), _line("曰", 0.9)
     one[0] = one[0]._replace(quad=np.array([[0, 0], [18, 0], [18, 18], [0, 18]], np.float32))
-    assert _read(_Readings(one), _Readings(two), "horizontal", bigram=True) == ["日本"]
-    assert _read(_Readings(two), _Readings(one), "horizontal", bigram=True) == ["日本"]
+    assert _read(_Readings(one), _Readings(two), "horizontal", trigram=True) == ["日本"]
+    assert _read(_Readings(two), _Readings(one), "horizontal", trigram=True) == ["日本"]
     # Nearly as sure are the recogniser's.
     assert _read(
-        _Readings(_line("本", 0.91)), _Readings(_line("日本", 0.9, 0.9)), "horizontal", bigram=True
+        _Readings(_line("本", 0.91)), _Readings(_line("日本", 0.9, 0.9)), "horizontal", trigram=True
     ) == ["日本"]
 
 
 def test_a_row_that_one_style_does_not_read_is_left_to_the_other() -> None:
-    for bigram in (False, True):
-        assert _read(_Readings([]), _Readings(_line("一", 0.3)), "horizontal", bigram=bigram) == ["一"]
-        assert _read(_Readings(_line("一", 0.3)), _Readings([]), "horizontal", bigram=bigram) == ["一"]
-        assert _read(_Readings([]), _Readings([]), "horizontal", bigram=bigram) == [""]
+    for trigram in (False, True):
+        assert _read(_Readings([]), _Readings(_line("一", 0.3)), "horizontal", trigram=trigram) == ["一"]
+        assert _read(_Readings(_line("一", 0.3)), _Readings([]), "horizontal", trigram=trigram) == ["一"]
+        assert _read(_Readings([]), _Readings([]), "horizontal", trigram=trigram) == [""]
 
 
 def test_no_line_is_no_problem() -> None:
     assert _read(_Readings(), _Readings()) == []
 
 
-@pytest.mark.parametrize("bigram", [False, True])
-def test_what_fits_together_is_sure(bigram: bool) -> None:
+@pytest.mark.parametrize("trigram", [False, True])
+def test_what_fits_together_is_sure(trigram: bool) -> None:
     whole, single = (
         _Readings(_line("中華民國", 0.97, 0.97, 0.97, 0.97)),
         _Readings(_line("申華民國", 1, 1, 1, 1)),
     )
-    assert _read(whole, single, "horizontal", bigram=bigram) == ["中華民國" if bigram else "申華民國"]
+    assert _read(whole, single, "horizontal", trigram=trigram) == ["中華民國" if trigram else "申華民國"]
 
 
 @pytest.mark.parametrize(

@@ -191,8 +191,22 @@ def test_logits_of_another_form_are_named(decoder) -> None:
         decoder(np.array([[0.0, np.nan]]))
 
 
+def test_a_margin_drops_what_falls_behind() -> None:
+    logits = np.log(np.array([[0.01, 0.9, 0.09], [0.98, 0.01, 0.01]], np.float32))
+    every = ctc.prefix_beam(logits)
+    assert ctc.prefix_beam(logits, margin=50.0) == every
+    assert [reading.ids for reading in every[:2]] == [(1,), (2,)]
+    assert every[0].score - every[1].score == pytest.approx(math.log(10), abs=0.1)
+    # After the first step 2 is 2.3 behind 1.
+    assert all(2 not in reading.ids[:1] for reading in ctc.prefix_beam(logits, margin=2.0))
+    assert ctc.prefix_beam(logits, margin=0.0)[0].ids == (1,)
+
+
 def test_wrong_widths_and_bigrams_are_named() -> None:
     logits = np.zeros((2, 4), np.float32)
+    for margin in (-1.0, math.nan):
+        with pytest.raises(ValueError, match="`margin` must be at least 0"):
+            ctc.prefix_beam(logits, margin=margin)
     with pytest.raises(ValueError, match="beam_width=0"):
         ctc.prefix_beam(logits, beam_width=0)
     other = Bigram(np.array([0, 0.5, 0.5]), np.zeros(4, int), np.zeros(0, int), np.zeros(0))

@@ -190,9 +190,27 @@ def test_words_teach_what_stands_within_them_and_leave_open_what_follows(tmp_pat
     assert after_two[three - 1] < 0.5 < np.exp(made.log_probability(one, [two]))[0]
 
 
+def test_words_may_be_far_more_than_the_text(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(TEXT * 20, encoding="utf-8")
+    rng = np.random.default_rng(0)
+    some = np.array(list("天地人日月星山水"))
+    words = {"".join(rng.choice(some, length)) for length in rng.integers(2, 5, 400)}
+    lines = "".join(f"{word} {rng.integers(1, 900)}\n" for word in sorted(words))
+    (tmp_path / "words").write_text(lines, encoding="utf-8")
+    ngram.train([tmp_path / "text.txt"], tmp_path / "out.npz", words=tmp_path / "words")
+    made = Trigram.load(tmp_path / "out.npz")
+    sky, earth = charset.encode("天地")
+    chances = np.exp(made.log_probability(sky, earth, np.arange(1, made.bigram.classes)))
+    assert chances.sum() == pytest.approx(1)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("一二 often\n", "a word and its frequency"), ("一 3\n", "must hold words of two")],
+    [
+        ("一二 often\n", "a word and its frequency"),
+        ("一二 99999999999999999999\n", "a word and its frequency"),
+        ("一 3\n", "must hold words of two"),
+    ],
 )
 def test_a_list_without_words_is_named(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "words").write_text(content, encoding="utf-8")

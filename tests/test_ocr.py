@@ -9,7 +9,7 @@ from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
 import serving
-from serving import cells, finder, ocr, runtime, single
+from serving import cells, finder, line_reader, ocr, runtime, single
 from serving import context as contexts
 from serving.images import ImageError
 from serving.ocr import LayoutError, Reader
@@ -431,9 +431,15 @@ def test_what_is_written_beside_the_cells_of_squared_paper_is_read_as_lines(monk
     assert page.layout == "lines"
     assert Levenshtein.distance(page.text, plain.text) <= 0.15 * len(plain.text)
     assert reader.read(image, layout="grid").layout == "grid"
-    # Without the model that finds lines, the cells are all there is.
-    monkeypatch.setattr(finder, "MODEL", "dbnet_missing")
-    assert serving.Reader(threads=1).read(image).layout == "grid"
+    # One word that was found does not stand for all of them.
+    word = reader._find_lines(image, manuscript.flatten(image))[:1]
+    monkeypatch.setattr(reader, "_find_lines", lambda *_: word)
+    assert reader.read(image).layout == "grid"
+    # Without a model that finds or reads lines, the cells are all there is.
+    for module in (finder, line_reader):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "MODEL", "missing")
+            assert serving.Reader(threads=1).read(image).layout == "grid"
 
 
 def test_a_page_that_nothing_is_found_on_is_looked_at_in_even_light():

@@ -34,6 +34,7 @@ _LINES_AT_ONCE = 100_000
 _RUN = 5  # Counts of any two characters of an alphabet.
 _MARKS = (",。、;:?!", "「《〈(", "」》〉)")  # Those of a group may stand in the same place.
 _SHARED = 0.2  # Share of the counts of such a mark that goes to all of its group, each an equal part.
+_MOST = 2**40  # The frequency of a word.
 _OF_PAIRS = 0.6  # Share of the file that pairs may take up.
 
 
@@ -107,7 +108,7 @@ def train(
     Raises:
         OSError: A file cannot be read or written.
         ValueError: A file is not UTF-8 text or no list of words, the texts hold too few pairs of characters to
-            learn and to measure, or `limit` leaves no room for any pair.
+            learn and to measure, or `limit` is less than a file without any pair.
     """
     learnt = held = count([])
     barred = passages_of(without)
@@ -180,9 +181,9 @@ def count_words(path: Path) -> Counts:
         word, *rest = line.split(maxsplit=2)
         if word.startswith("#"):
             continue
-        if not rest or not rest[0].isdecimal():
+        if not rest or not rest[0].isdecimal() or int(rest[0]) > _MOST:
             raise ValueError(
-                f"{path}: a line must be a word and its frequency. Received: {line.strip()[:40]!r}."
+                f"{path}: a line must be a word and its frequency, up to {_MOST:,}. Received: {line.strip()[:40]!r}."
             )
         if len(word) > 1 and int(rest[0]) and charset.supports(word):
             ids = charset.encode(word)
@@ -235,7 +236,7 @@ def build(
     """Smooths and prunes counts.
 
     Args:
-        counts: Of any number of classes up to 65,536.
+        counts: Of the classes of the charset.
         limit: Largest size of the file in bytes. Pairs take up to three fifths of it, triples the rest.
         made_up: Counts of pairs that nobody wrote, which do not tell how many characters a character follows.
         sharing: What shares counts among classes, float (classes, classes), to multiply counts with.
@@ -244,7 +245,7 @@ def build(
         The content of a file that `zoo.ngram.Trigram` loads.
 
     Raises:
-        ValueError: `counts` is empty, or `limit` leaves no room for any pair.
+        ValueError: `counts` is empty, or `limit` is less than a file without any pair.
     """
     seen = sparse.csr_matrix(counts.pairs)
     if not seen.nnz:
@@ -364,6 +365,8 @@ def _triples(
     )
     totals, last = np.zeros((2, len(bigram.pairs)))
     totals[places[kept]] = np.asarray(pairs[before, previous]).ravel()
+    # Triples of words are rounded up each for itself, and may be more than their pair together.
+    totals = np.maximum(totals, np.bincount(contexts, seen, minlength=len(totals)))
     last[places[kept]] = previous
     shorter = np.exp(bigram.log_probability(last[contexts].astype(int), after))
     return _smoothed(contexts, after, seen, totals, shorter)

@@ -53,7 +53,7 @@ WEIGHTS = "model.weights.h5"
 
 
 class UnknownNameError(ValueError):
-    """No model, preset or recipe has a name."""
+    """No model, preset or recipe has this name."""
 
 
 def names() -> list[str]:
@@ -128,7 +128,8 @@ def load(preset: str | Path) -> "keras.Model":
             finished run or `hanzoo preset` wrote.
 
     Raises:
-        ValueError: There is no such model, or its files are missing or damaged.
+        UnknownNameError: There is no such model.
+        ValueError: Its files are missing or damaged.
     """
     description = describe(preset)
     weights = _folder(preset) / WEIGHTS
@@ -136,7 +137,7 @@ def load(preset: str | Path) -> "keras.Model":
         model = create(description["model"], **description["sizes"])
         digest = description["files"][WEIGHTS]["sha256"]
         content = weights.read_bytes()
-    except (KeyError, TypeError, OSError) as error:
+    except (UnknownNameError, KeyError, TypeError, OSError) as error:
         hint = (
             " The package brings what a device needs; weights to train on are in the repository of hanzoo."
             if weights.parent.parent == PRESETS and not weights.exists()

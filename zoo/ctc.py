@@ -102,11 +102,13 @@ def prefix_beam(
 
     Raises:
         ValueError: `logits` has another form or holds a value that is not finite, `beam_width` or
-            `top` is below 1, or the bigram has other classes.
+            `top` is below 1, `margin` below 0, or the bigram has other classes.
     """
     scores = _checked(logits)
     if beam_width < 1 or top < 1:
         raise ValueError(f"`beam_width` and `top` must be at least 1. Received: {beam_width=}, {top=}.")
+    if not margin >= 0:
+        raise ValueError(f"`margin` must be at least 0. Received: {margin=}.")
     if bigram is not None and bigram.classes != scores.shape[1]:
         raise ValueError(
             "`bigram` must have the classes of `logits`. "

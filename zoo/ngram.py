@@ -9,7 +9,8 @@ References:
 import itertools
 import os
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -214,7 +215,7 @@ class Trigram:
             bigram = Bigram(arrays["unigram"], arrays["starts"], arrays["following"], shares)
             starts = np.concatenate([[0], np.cumsum(arrays["continued"], dtype=np.int64)])
             return cls(bigram, starts, arrays["third"], third_shares)
-        except (ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        except (ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(f"{os.fspath(path)}: this is no n-gram file: {error}") from error
 
     def log_probability(
@@ -238,13 +239,13 @@ class Trigram:
         shorter = np.exp(self.bigram.log_probability(previous, following))
         return np.log(self.triples.probability(pairs, following, shorter))
 
-    def along(self, text: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def along(self, text: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
         """P(next | two before) for everything that may be written along a text.
 
         Args:
             text: The classes of each place, int (n,) each, at two places or more, otherwise as of `log_probability`.
 
-        Returns:
+        Yields:
             For each place but the first, float64 (before, previous, next); before the first stands an unknown character.
         """
         # Looked up for all pairs of neighbours at once: each look takes longer than what it finds.
@@ -259,7 +260,5 @@ class Trigram:
             [part.reshape(shape) for part, shape in zip(np.split(parts, ends), shapes, strict=True)]
             for parts in (pairs, chances)
         )
-        return [
-            self.triples.probability(known[:, :, None], following, chance)
-            for known, following, chance in zip(before, text[1:], shorter[1:], strict=False)
-        ]
+        for known, following, chance in zip(before, text[1:], shorter[1:], strict=False):
+            yield self.triples.probability(known[:, :, None], following, chance)
