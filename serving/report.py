@@ -102,7 +102,8 @@ SECTIONS = (
         "lines_cursive",
         "Text of single lines composed in a quick cursive hand, C017 of ICDAR 2013, one sample for each character: written "
         "by `python -m training.line_pictures FOLDER/rows --hands ICDAR2013_C017.npz --text HELD --count 70`, and "
-        "FOLDER/columns with `--direction vertical`; HELD is 1,132 sentences without which the trigram was counted; "
+        "FOLDER/columns with `--direction vertical`; HELD is every 160th sentence of law.txt and poems.txt, "
+        "without which the trigram was counted (see the card of ngram); "
         "line_s trained on text that holds them; read as those above",
         "python -m serving.evaluate FOLDER/rows FOLDER/columns --layout line --styles characters lines --peers "
         "--json results/lines_cursive/result.json",
