@@ -45,8 +45,8 @@ def read(
         directions: As of `serving.lines.read`.
         whole: Reads lines as a whole.
         single: Reads them character by character.
-        trigram: Tells how likely a character follows the two before it, which makes readings sure. Without one readings are not
-            joined; the surer one stands.
+        trigram: Tells how likely a character follows the two before it, which makes readings sure. Without one
+            readings are not joined; the surer one stands.
 
     Returns:
         The characters of each line in the order of the text.
