@@ -82,6 +82,18 @@ def test_small_writing_is_seen_again_in_tiles() -> None:
     assert matches(found, true) == len(found) == len(true)
 
 
+@pytest.mark.parametrize(("sure", "count"), [(0.65, 6), (1.0, 1)])
+def test_a_page_of_unsure_lines_is_looked_at_more_closely(sure: float, count: int) -> None:
+    class Unsure(Network):
+        def run(self, inputs: dict[str, np.ndarray]) -> dict[str, Any]:
+            return {"probability": sure * super().run(inputs)["probability"]}
+
+    bars = [(40, 40, 560, 70), *((40, top, 560, 44) for top in range(150, 600, 90))]
+    image, true = page(640, 640, bars)
+    found, _ = LineFinder(Unsure(least=28), (SIZE, SIZE))(image)  # At first it sees the thickest one alone.
+    assert matches(found, true) == len(found) == count
+
+
 def test_writing_too_small_to_be_seen_at_once_is_found() -> None:
     image, _ = page(60, 12_000, [(30, 15, 11_900, 30)])
     network = Network()
