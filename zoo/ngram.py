@@ -59,7 +59,8 @@ class Continuations:
             raise ValueError("`following` must ascend for each context.")
         # The last places are for a context that is not known, and for a class that is not kept.
         self._continued = np.append(np.diff(starts) > 0, False)
-        self._rest, self._shares = np.append(rest, 1.0), np.append(shares, 0.0)
+        self._rest = np.append(rest, 1.0).astype(np.float32)
+        self._shares = np.append(shares, 0.0).astype(np.float32)
 
     def __len__(self) -> int:
         """How many classes are kept, of all contexts together."""
