@@ -290,7 +290,7 @@ def test_the_command_tells_what_it_cannot_measure(
 ) -> None:
     assert cli.main(["evaluate", str(preset), "--data", str(tmp_path / "none")]) == 1
     assert "`data` must be a folder" in capsys.readouterr().err
-    assert cli.main(["evaluate", "hanzinet_mm"]) == 1
+    assert cli.main(["evaluate", "hanzinet_mm"]) == 2
     assert "Did you mean 'hanzinet_m'?" in capsys.readouterr().err
 
 

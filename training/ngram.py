@@ -19,6 +19,7 @@ import dataclasses
 import io
 import itertools
 import lzma
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -416,9 +417,7 @@ def _discounts(seen: np.ndarray) -> np.ndarray:
 def _packed(unigram: np.ndarray, pairs: _Continued, triples: _Continued) -> bytes:
     levels, step = _levels(pairs.shares)
     third_levels, third_step = _levels(triples.shares)
-    file = io.BytesIO()
-    np.savez_compressed(
-        file,
+    return _compressed(
         unigram=unigram.astype(np.float32),
         starts=pairs.starts(len(unigram)).astype(np.uint32),
         following=pairs.following.astype(np.uint16),
@@ -429,6 +428,16 @@ def _packed(unigram: np.ndarray, pairs: _Continued, triples: _Continued) -> byte
         third_levels=third_levels,
         third_step=third_step,
     )
+
+
+def _compressed(**arrays: np.ndarray) -> bytes:
+    """A file for `numpy.load`. LZMA takes a sixth less than what `numpy.savez_compressed` writes."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as packed:
+        for name, array in arrays.items():
+            content = io.BytesIO()
+            np.save(content, array)
+            packed.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue(), zipfile.ZIP_LZMA)
     return file.getvalue()
 
 

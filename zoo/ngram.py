@@ -7,6 +7,7 @@ References:
 """
 
 import itertools
+import lzma
 import os
 import zipfile
 import zlib
@@ -216,7 +217,15 @@ class Trigram:
             bigram = Bigram(arrays["unigram"], arrays["starts"], arrays["following"], shares)
             starts = np.concatenate([[0], np.cumsum(arrays["continued"], dtype=np.int64)])
             return cls(bigram, starts, arrays["third"], third_shares)
-        except (ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        except (
+            ValueError,
+            TypeError,
+            EOFError,
+            KeyError,
+            zipfile.BadZipFile,
+            zlib.error,
+            lzma.LZMAError,
+        ) as error:
             raise ValueError(f"{os.fspath(path)}: this is no n-gram file: {error}") from error
 
     def log_probability(
