@@ -27,7 +27,7 @@ import numpy as np
 from scipy import sparse
 
 from training import checkpoint
-from training.texts import HOLD_OUT, apart, passages_of, read_texts
+from training.texts import HOLD_OUT, apart, open_text, passages_of, read_texts
 from zoo import charset, kinds
 from zoo.ngram import BLANK, Bigram, Trigram
 
@@ -450,8 +450,7 @@ def _levels(shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _count_file(path: Path, barred: set[str]) -> Iterator[tuple[Counts, Counts]]:
     """Counts of the lines to learn and of those held out, a part of the file at a time."""
-    opener = lzma.open if path.suffix == ".xz" else open
-    with opener(path, "rt", encoding="utf-8") as file:
+    with open_text(path) as file:
         try:
             while lines := list(itertools.islice(file, _LINES_AT_ONCE)):
                 lines = apart(lines, barred)

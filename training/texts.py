@@ -3,6 +3,7 @@
 import lzma
 from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -12,6 +13,13 @@ from zoo import charset, kinds
 _INVENTED = 2000  # Sentences.
 _PASSAGE = 8  # Chinese characters that are no coincidence.
 HOLD_OUT = 20  # Every twentieth line measures what learns from the others.
+
+
+def open_text(file: Path) -> TextIO:
+    """Opens a text to read, UTF-8, plain or compressed (`*.xz`)."""
+    if file.suffix == ".xz":
+        return lzma.open(file, "rt", encoding="utf-8")
+    return open(file, encoding="utf-8")
 
 
 def read_texts(files: Sequence[Path]) -> tuple[str, ...]:
@@ -26,9 +34,8 @@ def read_texts(files: Sequence[Path]) -> tuple[str, ...]:
     """
     lines: list[str] = []
     for file in files:
-        opener = lzma.open if file.suffix == ".xz" else open
         try:
-            with opener(file, "rt", encoding="utf-8") as stream:
+            with open_text(file) as stream:
                 lines += [line for line in stream.read().split("\n") if line.strip()]
         except (UnicodeDecodeError, lzma.LZMAError, EOFError) as error:
             raise ValueError(f"{file}: is no UTF-8 text ({error}).") from error
