@@ -22,8 +22,9 @@ needs_jax = pytest.mark.skipif(
 
 # Backends and devices are chosen before Keras starts, so that every run has processes of its own.
 SCRIPT = """
-import dataclasses, sys
+import sys
 from pathlib import Path
+import keras
 import tensorflow as tf
 data, workdir, across, changes = sys.argv[1:]
 cpu = tf.config.list_physical_devices("CPU")[0]
@@ -31,6 +32,8 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from tests.test_distribute import TINY
 from training import fit
 from training.recipe import CharacterRecipe
+if keras.backend.backend() == "tensorflow":
+    keras.config.set_floatx("float64")  # Adam magnifies the rounding of float32, which differs by processor.
 recipe = CharacterRecipe(**(TINY | {"data": Path(data)} | eval(changes)))
 try:
     fit.fit(recipe, Path(workdir), across=None if across == "none" else across)
