@@ -110,6 +110,15 @@ SECTIONS = (
         _pages,
     ),
     Section(
+        "lines_everyday",
+        "Text of single lines of conversations, which the trigram knows less than laws and poems: everyday.txt (see the "
+        "card of ngram) composed in the hands w06, w12 and C017 by `python -m training.line_pictures FOLDER/HAND "
+        "--hands HAND.npz --text everyday.txt --count 70`",
+        "python -m serving.evaluate FOLDER/w06 FOLDER/w12 FOLDER/C017 --layout line --peers "
+        "--json results/lines_everyday/result.json",
+        _pages,
+    ),
+    Section(
         "compare",
         "Free pages, beside other programs in the same run",
         "hanzoo compare DEV/free --json results/compare/result.json",

@@ -1,4 +1,4 @@
-"""CRAFT: the layers of the paper, the small network, the loss, and the same maps from TFLite."""
+"""CRAFT: the layers of the paper, the small network and the loss."""
 
 from pathlib import Path
 
@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 
-from serving import export
 from training import operations, regions
 from zoo import craft
 
@@ -173,27 +172,3 @@ def test_a_training_step_lowers_the_loss(name: str) -> None:
     images, truth = batch(32, 64, 4)
     before = model.train_on_batch(images, truth)
     assert model.train_on_batch(images, truth) < before
-
-
-# ----------------------------------------------------------------------------------------- the files
-
-
-@pytest.mark.parametrize(
-    ("name", "height", "width", "steps"),
-    # Integers keep the maps of a network that has learned a little.
-    [("craft", 32, 64, 20), ("craft_s", 64, 96, 60)],
-)
-@pytest.mark.slow
-def test_the_files_give_the_same_maps(name: str, height: int, width: int, steps: int, tmp_path: Path) -> None:
-    model = small(name, height, width)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.9  # So few steps would not move the averages.
-    for step in range(steps):
-        model.train_on_batch(*batch(height, width, 8, seed=100 * step))
-    shown, asked = ({"image": batch(height, width, 8, seed)[0]} for seed in (1, 2))
-    report = export.export(model, tmp_path, asked, shown, precisions=("float32", "int8"))
-    assert report["failures"] == []
-    if name == "craft_s":
-        # The size of the picture is no part of the weights.
-        assert (tmp_path / "model_int8.tflite").stat().st_size <= 1_000_000

@@ -36,6 +36,7 @@ _RUN = 5  # Counts of any two characters of an alphabet.
 _MARKS = (",。、;:?!", "「《〈(", "」》〉)")  # Those of a group may stand in the same place.
 _SHARED = 0.2  # Share of the counts of such a mark that goes to all of its group, each an equal part.
 _MOST = 2**40  # The frequency of a word.
+_OF_WORDS = 0.5  # What all words together weigh, in the counts of the texts.
 _OF_PAIRS = 0.6  # Share of the file that pairs may take up.
 
 
@@ -96,8 +97,8 @@ def train(
         out: The `.npz` file; it appears whole or not at all.
         limit: Its largest size in bytes.
         words: A word and its frequency on each line, UTF-8, plain or `.xz`, parted by a blank or a tab; what follows
-            them does not matter. All words together weigh as much as the texts, or a little more, as no word counts
-            for less than once.
+            them does not matter. All words together weigh half as much as the texts, or a little more, as no word
+            counts for less than once.
         without: Text that will be used to measure a reader; lines that share eight neighbouring Chinese characters
             with it teach nothing, and are not measured either.
 
@@ -124,7 +125,7 @@ def train(
     characters = int(learnt.pairs.sum())
     if words is not None:
         listed = count_words(words)
-        learnt += listed.scaled(characters / listed.pairs.sum())
+        learnt += listed.scaled(_OF_WORDS * characters / listed.pairs.sum())
     content = build(learnt, limit, _runs(), _sharing())
     with checkpoint.replacing(out) as file:
         file.write(content)
