@@ -1,7 +1,5 @@
 """CRAFT: the layers of the paper, the small network and the loss."""
 
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest

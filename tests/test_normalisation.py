@@ -37,11 +37,14 @@ def _statistics(layer: keras.layers.BatchNormalization) -> tuple[float, float]:
     return np.asarray(layer.moving_mean).item(), np.asarray(layer.moving_variance).item()
 
 
-def test_mean_and_variance_are_those_of_batches_that_no_step_draws(model: keras.Model) -> None:
+@pytest.mark.parametrize(("steps", "drawn"), [(5, range(10, 15)), (25, range(50, 70))])
+def test_mean_and_variance_are_those_of_batches_that_no_step_draws(
+    model: keras.Model, steps: int, drawn: range
+) -> None:
     layer = model.layers[0].layers[0]
-    normalisation.refit(model, Task())
+    normalisation.refit(model, Task(Recipe("none", epochs=2, steps=steps, ema=0.9)))
     mean, variance = _statistics(layer)
-    assert mean == pytest.approx(np.mean(np.arange(10, 30)), abs=0.1)
+    assert mean == pytest.approx(np.mean(drawn), abs=0.1)
     assert variance == pytest.approx(4.0, rel=0.02)
     assert layer.momentum == 0.99
     assert _statistics(model.layers[1]) == (0.0, 1.0)  # It does not train.

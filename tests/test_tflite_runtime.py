@@ -55,7 +55,7 @@ def model_of(name: str) -> keras.Model:
     return zoo.create(name, **tiny.READERS[name])
 
 
-@pytest.mark.parametrize("name", ["hanzinet", "vgg16", "efficientnet_b0", "ensemble", "crnn"])
+@pytest.mark.parametrize("name", ["hanzinet", "vgg16", "efficientnet_b0", "crnn"])
 def test_files_run_there_or_the_report_says_what_makes_them(name: str, python: Path, tmp_path: Path) -> None:
     model = model_of(name)
     images = np.random.default_rng(0).integers(0, 256, (8, *model.input_shape[1:]), np.uint8)

@@ -16,7 +16,7 @@ import numpy as np
 from training.task import Task
 from zoo import gan
 
-_BATCHES = 20
+_BATCHES = 20  # Or those of an epoch, where it has fewer.
 
 
 def refit(model: keras.Model, task: Task) -> None:
@@ -31,7 +31,8 @@ def refit(model: keras.Model, task: Task) -> None:
         return
     momenta = [layer.momentum for layer in layers]
     try:
-        for done, batch in enumerate(task.batches(recipe.epochs * recipe.steps, _BATCHES)):
+        batches = task.batches(recipe.epochs * recipe.steps, min(_BATCHES, recipe.steps))
+        for done, batch in enumerate(batches):
             for layer in layers:
                 layer.momentum = done / (done + 1)  # The mean of all batches.
             model(batch[0], training=True)
