@@ -6,7 +6,7 @@ import functools
 import itertools
 import os
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, cast, overload
 
@@ -279,16 +279,32 @@ class Reader:
         readings = self._read_cells(flat, grid)
         written = [not reading.blank for reading in readings]
         if np.mean([reading.certainty for reading in readings if not reading.blank] or 1.0) < _UPRIGHT:
-            turns = self._turns(flat, grid.cells.reshape(-1, 4, 2)[written])
-            if turns:
-                grid = grid.turned(turns, flat.shape[1], flat.shape[0])
-                flat = np.ascontiguousarray(np.rot90(flat, turns))
-                return self._page_of_cells(flat, grid, self._read_cells(flat, grid), name).turned(-turns)
+
+            def read(turns: int) -> Page:
+                if not turns:
+                    return self._page_of_cells(flat, grid, readings, name)
+                upright = grid.turned(turns, flat.shape[1], flat.shape[0])
+                turned = np.ascontiguousarray(np.rot90(flat, turns))
+                return self._page_of_cells(turned, upright, self._read_cells(turned, upright), name)
+
+            return self._laid_upright(read, flat, grid.cells.reshape(-1, 4, 2)[written])
         return self._page_of_cells(flat, grid, readings, name)
 
-    def _turns(self, flat: np.ndarray, quads: np.ndarray) -> int:
-        """By how many quarters of a turn a page becomes upright, see `serving.orientation`."""
-        return orientation.turns(flat, quads, self._recogniser.certainties, self._recogniser.size)
+    def _laid_upright(self, read: Callable[[int], Page], flat: np.ndarray, quads: np.ndarray) -> Page:
+        """A page that may be turned.
+
+        Args:
+            read: Gives the page after so many quarters of a turn.
+            flat: As of `serving.orientation.turns`.
+            quads: Likewise.
+        """
+        turns, certain = orientation.turns(flat, quads, self._recogniser.certainties, self._recogniser.size)
+        page = read(turns)
+        if not certain:
+            as_it_lies = read(0)
+            if as_it_lies.lines and not (page.lines and _mean_score(page) > _mean_score(as_it_lies)):
+                return as_it_lies
+        return page.turned(-turns)
 
     def _read_cells(self, flat: np.ndarray, grid: manuscript.Grid) -> list["_Reading"]:
         """What is in each cell, row by row."""
@@ -324,11 +340,18 @@ class Reader:
 
     def _read_lines(self, flat: np.ndarray, quads: np.ndarray, name: str) -> Page:
         quads = line_ends.lengthened(flat, quads)
-        turns = self._turns(flat, quads)
-        if turns:
+
+        def read(turns: int) -> Page:
+            if not turns:
+                return self._page_of_lines(flat, quads, name)
             turned = geometry.turned(quads, turns, flat.shape[1], flat.shape[0])
-            flat = np.ascontiguousarray(np.rot90(flat, turns))
-            quads = np.array([geometry.order_corners(quad) for quad in turned], np.float32)
+            upright = np.array([geometry.order_corners(quad) for quad in turned], np.float32)
+            return self._page_of_lines(np.ascontiguousarray(np.rot90(flat, turns)), upright, name)
+
+        return self._laid_upright(read, flat, quads)
+
+    def _page_of_lines(self, flat: np.ndarray, quads: np.ndarray, name: str) -> Page:
+        """Reads the lines of an upright page."""
         found = free_page.read(flat, quads, self._read_upright)
         lengths = collections.Counter[str]()
         for line in found:
@@ -338,14 +361,23 @@ class Reader:
             [line.characters for line in found], direction, [line.box for line in found]
         )
         height, width = flat.shape
-        return Page(name, width, height, "lines", direction, lines).turned(-turns)
+        return Page(name, width, height, "lines", direction, lines)
 
     def _read_line(self, flat: np.ndarray, name: str) -> Page:
         found = lines_of.only_line(flat)
-        turns = 0 if found is None else self._turns(flat, found[0][None])
-        if turns:
-            flat = np.ascontiguousarray(np.rot90(flat, turns))
-            found = lines_of.only_line(flat)
+        if found is None:
+            return Page(name, flat.shape[1], flat.shape[0], "line", "horizontal", ())
+
+        def read(turns: int) -> Page:
+            upright = np.ascontiguousarray(np.rot90(flat, turns))
+            return self._page_of_line(upright, lines_of.only_line(upright) if turns else found, name)
+
+        return self._laid_upright(read, flat, found[0][None])
+
+    def _page_of_line(
+        self, flat: np.ndarray, found: tuple[np.ndarray, manuscript.Direction] | None, name: str
+    ) -> Page:
+        """Reads the only line of an upright picture, as `serving.lines.only_line` finds it."""
         direction: manuscript.Direction = "horizontal"
         lines: tuple[Line, ...] = ()
         if found is not None:
@@ -354,7 +386,7 @@ class Reader:
             if written:
                 lines = self._read_written([written], direction, [quad])
         height, width = flat.shape
-        return Page(name, width, height, "line", direction, lines).turned(-turns)
+        return Page(name, width, height, "line", direction, lines)
 
     def _read_character(self, image: np.ndarray, name: str, of_text: bool = False) -> Page:
         box, views = single.views(image, self._recogniser.size)

@@ -36,29 +36,30 @@ def _corners(crops: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("quarters", range(4))
 def test_a_turned_page_is_turned_back(quarters: int) -> None:
     page, quads = _turned(*_page(), quarters)
-    assert orientation.turns(page, quads, _corners, SIZE) == quarters
+    assert orientation.turns(page, quads, _corners, SIZE)[0] == quarters
 
 
 def test_columns_are_looked_at_from_above_downwards() -> None:
     page, _ = _page()
     columns = np.array([[[x, 80], [x + 59, 80], [x + 59, 299], [x, 299]] for x in (60, 120)], np.float32)
     page[140:240] = page[80:180]  # Characters below each other, without a gap.
-    assert orientation.turns(page, columns, _corners, SIZE) == 0
-    assert orientation.turns(*_turned(page, columns, 3), _corners, SIZE) == 3
+    assert orientation.turns(page, columns, _corners, SIZE) == (0, True)
+    assert orientation.turns(*_turned(page, columns, 3), _corners, SIZE) == (3, True)
 
 
-def test_a_doubtful_page_stays_as_it_is() -> None:
+@pytest.mark.parametrize(("surer", "answer"), [(0.01, (0, True)), (0.2, (1, False)), (0.4, (1, True))])
+def test_it_is_told_whether_a_page_is_surely_turned(surer: float, answer: tuple[int, bool]) -> None:
     page, quads = _page()
     seen: list[int] = []
 
-    def hardly_surer(crops: np.ndarray) -> np.ndarray:
+    def certainties(crops: np.ndarray) -> np.ndarray:
         seen.append(len(crops))
-        return np.repeat([0.5, 0.55, 0.4, 0.4], len(crops) // 4)
+        return np.repeat([0.4, 0.4 + surer, 0.3, 0.3], len(crops) // 4)
 
-    assert orientation.turns(page, quads, hardly_surer, SIZE) == 0
+    assert orientation.turns(page, quads, certainties, SIZE) == answer
     assert seen == [4 * 16]  # Each character once in each position.
 
 
 def test_a_page_without_lines_stays_as_it_is() -> None:
     page, _ = _page()
-    assert orientation.turns(page, np.empty((0, 4, 2), np.float32), _corners, SIZE) == 0
+    assert orientation.turns(page, np.empty((0, 4, 2), np.float32), _corners, SIZE) == (0, True)
