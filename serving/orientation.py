@@ -11,10 +11,10 @@ from serving.cells import MARGIN
 from zoo import geometry
 
 _SQUARES = 24  # Looked at in four positions; some of them show parts of two characters.
-_SURER = 0.02  # By how much the recogniser is surer where the page may be turned,
-_CERTAIN = (
-    0.3  # and where it is: neat writing has .85 upright and .45 turned, a quick hand .25 in any position.
-)
+# By how much the recogniser is surer where the page may be turned, and where it is: of neat writing it is sure to .85
+# upright and to .45 turned, of a quick hand to .25 in any position.
+_SURER = 0.02
+_CERTAIN = 0.3
 
 
 def turns(
