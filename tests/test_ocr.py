@@ -9,7 +9,7 @@ from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
 import serving
-from serving import cells, finder, line_reader, ocr, runtime, single
+from serving import cells, finder, line_reader, ocr, orientation, runtime, single
 from serving import context as contexts
 from serving.images import ImageError
 from serving.ocr import LayoutError, Reader
@@ -451,17 +451,35 @@ def test_a_page_that_nothing_is_found_on_is_looked_at_in_even_light():
     assert (page.layout, len(page.lines)) == ("lines", len(reader.read(image).lines))
 
 
+def _written(kind, examples):
+    """A picture of writing, uint8 (H, W, 3), and its layout."""
+    name, layout = {"sheet": ("pupil", "grid"), "page": ("note", "lines")}.get(kind, ("letter", "line"))
+    image = cv2.imread(str(examples / f"{name}.jpg"))
+    if layout != "line":
+        return image, layout
+    cells = manuscript.find(image).cells
+    # Without the printed lines, and as far from each other as in the sheet.
+    inner = geometry.rectify(manuscript.flatten(image), cells[1], 76, margin=-0.12)
+    inner = np.pad(inner, ((0, 0), (10, 10), (10, 10)), constant_values=255)
+    image = np.repeat((np.hstack if kind == "row" else np.vstack)(list(inner))[..., None], 3, axis=2)
+    return cv2.copyMakeBorder(image, *[20] * 4, cv2.BORDER_CONSTANT, value=(255, 255, 255)), layout
+
+
+@pytest.mark.parametrize("kind", ["sheet", "page", "row"])
+def test_what_may_be_turned_is_read_both_ways(kind, examples, monkeypatch):
+    image, layout = _written(kind, examples)
+    reader = serving.Reader(threads=1)
+    upright = reader.read(image, layout)
+    monkeypatch.setattr(ocr, "_UPRIGHT", 1.1)
+    monkeypatch.setattr(orientation, "turns", lambda *_: (2, False))
+    assert reader.read(image, layout) == upright
+    turned = reader.read(np.ascontiguousarray(np.rot90(image, 2)), layout)
+    assert Levenshtein.distance(turned.text, upright.text) <= 0.1 * len(upright.text)
+
+
 @pytest.mark.parametrize("kind", ["sheet", "row", "column"])
-def test_sheets_and_lines_are_read_however_they_lie(kind):
-    name, layout = ("pupil", "grid") if kind == "sheet" else ("letter", "line")
-    image = cv2.imread(str(Path(__file__).parents[1] / "examples" / f"{name}.jpg"))
-    if kind != "sheet":
-        cells = manuscript.find(image).cells
-        # Without the printed lines, and as far from each other as in the sheet.
-        inner = geometry.rectify(manuscript.flatten(image), cells[1], 76, margin=-0.12)
-        inner = np.pad(inner, ((0, 0), (10, 10), (10, 10)), constant_values=255)
-        image = np.repeat((np.hstack if kind == "row" else np.vstack)(list(inner))[..., None], 3, axis=2)
-        image = cv2.copyMakeBorder(image, *[20] * 4, cv2.BORDER_CONSTANT, value=(255, 255, 255))
+def test_sheets_and_lines_are_read_however_they_lie(kind, examples):
+    image, layout = _written(kind, examples)
     reader = serving.Reader(threads=1)
     upright = reader.read(image, layout)
     height, width = image.shape[:2]
