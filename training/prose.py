@@ -17,9 +17,8 @@ from zoo import charset, kinds
 _LEAST = 6  # Characters of a passage.
 _FULL_WIDTH = str.maketrans(",;:?!()", "，；：？！（）")
 _CHINESE = "".join(one for one in charset.CHARACTERS if one and kinds.kind(one) == "Chinese")
-_OTHER = re.compile(
-    f"[^{_CHINESE}，。、；：？！「」『』（）《》〈〉]+"
-)  # Names and code; no dots, which end menus.
+# Names and code, and dots, which end menus.
+_OTHER = re.compile(f"[^{_CHINESE}，。、；：？！「」『』（）《》〈〉]+")
 _INLINE = {"a", "abbr", "acronym", "b", "bdi", "em", "i", "kbd", "small", "span", "strong", "sub", "sup", "u"}
 _NO_PROSE = {"code", "pre", "script", "style"}
 _LITTLE_ENDIAN, _BIG_ENDIAN = b"\xde\x12\x04\x95", b"\x95\x04\x12\xde"
