@@ -277,18 +277,18 @@ class Reader:
 
     def _read_grid(self, flat: np.ndarray, grid: manuscript.Grid, name: str) -> Page:
         readings = self._read_cells(flat, grid)
+
+        def read(turns: int) -> Page:
+            if not turns:
+                return self._page_of_cells(flat, grid, readings, name)
+            upright = grid.turned(turns, flat.shape[1], flat.shape[0])
+            turned = np.ascontiguousarray(np.rot90(flat, turns))
+            return self._page_of_cells(turned, upright, self._read_cells(turned, upright), name)
+
+        if np.mean([reading.certainty for reading in readings if not reading.blank] or 1.0) >= _UPRIGHT:
+            return read(0)
         written = [not reading.blank for reading in readings]
-        if np.mean([reading.certainty for reading in readings if not reading.blank] or 1.0) < _UPRIGHT:
-
-            def read(turns: int) -> Page:
-                if not turns:
-                    return self._page_of_cells(flat, grid, readings, name)
-                upright = grid.turned(turns, flat.shape[1], flat.shape[0])
-                turned = np.ascontiguousarray(np.rot90(flat, turns))
-                return self._page_of_cells(turned, upright, self._read_cells(turned, upright), name)
-
-            return self._laid_upright(read, flat, grid.cells.reshape(-1, 4, 2)[written])
-        return self._page_of_cells(flat, grid, readings, name)
+        return self._laid_upright(read, flat, grid.cells.reshape(-1, 4, 2)[written])
 
     def _laid_upright(self, read: Callable[[int], Page], flat: np.ndarray, quads: np.ndarray) -> Page:
         """A page that may be turned.
@@ -365,14 +365,13 @@ class Reader:
 
     def _read_line(self, flat: np.ndarray, name: str) -> Page:
         found = lines_of.only_line(flat)
-        if found is None:
-            return Page(name, flat.shape[1], flat.shape[0], "line", "horizontal", ())
+        quads = np.empty((0, 4, 2), np.float32) if found is None else found[0][None]
 
         def read(turns: int) -> Page:
             upright = np.ascontiguousarray(np.rot90(flat, turns))
             return self._page_of_line(upright, lines_of.only_line(upright) if turns else found, name)
 
-        return self._laid_upright(read, flat, found[0][None])
+        return self._laid_upright(read, flat, quads)
 
     def _page_of_line(
         self, flat: np.ndarray, found: tuple[np.ndarray, manuscript.Direction] | None, name: str

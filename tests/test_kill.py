@@ -134,7 +134,7 @@ def _assert_same(killed: dict[str, Any], undisturbed: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kills", "epochs"), [(2, 12), pytest.param(9, 40, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])]
+    ("kills", "epochs"), [(2, 12), pytest.param(30, 100, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])]
 )
 def test_a_run_that_is_killed_ends_like_an_undisturbed_one(
     kills: int, epochs: int, data: Path, tmp_path: Path

@@ -15,7 +15,6 @@ from pathlib import Path
 from zoo import charset, kinds
 
 _LEAST = 6  # Characters of a passage.
-_FULL_WIDTH = str.maketrans(",;:?!()", "，；：？！（）")
 _CHINESE = "".join(one for one in charset.CHARACTERS if one and kinds.kind(one) == "Chinese")
 # Names and code, and dots, which end menus.
 _OTHER = re.compile(f"[^{_CHINESE}，。、；：？！「」『』（）《》〈〉]+")
@@ -85,7 +84,7 @@ def prose(texts: Iterable[str]) -> Iterator[str]:
     """
     seen = set()
     for text in texts:
-        for passage in _OTHER.split("".join(text.split()).translate(_FULL_WIDTH)):
+        for passage in _OTHER.split("".join(text.split()).translate(charset.FULL_WIDTH)):
             if len(passage) >= _LEAST and passage not in seen:
                 seen.add(passage)
                 yield passage

@@ -29,7 +29,8 @@ _VARIANTS = {
                "說為眾峰群啟教溫裡真戶產內吳青黃絕強稅悅脫閱銳錄綠緣彥顏奧換喚毀冊床線牆韻雞", strict=True)),
 }  # fmt: skip
 
-_FULLWIDTH = str.maketrans(",!?:;()", "，！？：；（）")
+FULL_WIDTH = str.maketrans(",!?:;()", "，！？：；（）")
+"""What gives punctuation its full-width form with `str.translate`."""
 _MARKS = re.compile(r"[,!?:;()]+")
 
 
@@ -110,6 +111,6 @@ def fullwidth(text: str) -> str:
 
     def widened(marks: re.Match[str]) -> str:
         beside = text[max(marks.start() - 1, 0) : marks.start()] + text[marks.end() : marks.end() + 1]
-        return marks[0].translate(_FULLWIDTH) if any(map(_is_chinese, beside)) else marks[0]
+        return marks[0].translate(FULL_WIDTH) if any(map(_is_chinese, beside)) else marks[0]
 
     return _MARKS.sub(widened, text)
