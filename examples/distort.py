@@ -74,6 +74,7 @@ def _cell(key: Any, ink: Any, neighbour: Any, known: Facts, blank: Any, share: A
     worn = draw.chance(_WORN)
     ink *= draw.uniform(jnp.where(worn, 0.25, 0.5), 1.0)
     ink = jnp.where(draw.chance(0.4), ink * _smooth_noise(draw, 16, 0.45, 1.1), ink)
+    ink = jnp.where(draw.chance(0.2), ink * _graphite(draw), ink)
     broken = _smooth_noise(draw, _SIZE // 3, 0.0, 1.0) >= draw.uniform(0.75, 0.9)
     ink = jnp.where(draw.chance(0.06) & broken, 0.0, ink)
     ink = jnp.where(draw.chance(0.75), jnp.maximum(ink, _grid_lines(draw)), ink)
@@ -120,6 +121,15 @@ def _shifted(ink: Any, shape: np.ndarray, outside: float) -> list[Any]:
     padded = jnp.pad(ink, reach, constant_values=outside)
     starts = np.argwhere(shape) - np.array(shape.shape) // 2 + reach
     return [jax.lax.dynamic_slice(padded, tuple(start), ink.shape) for start in starts.tolist()]
+
+
+def _graphite(draw: _Dice) -> Any:
+    pixels = jnp.exp(draw.uniform(np.log(32), np.log(144))) / _SIZE  # Of the page, for one of the picture.
+    spread = jnp.sqrt(0.8**2 + pixels**2 / 12)  # Of the tooth, and of what one pixel of the picture shows.
+    blur = _gaussian(spread / pixels, _SIZE)
+    grain = blur @ draw.normal(1.0, (_SIZE, _SIZE)) @ blur.T
+    deviation = draw.uniform(2.0, 4.0) / jnp.sqrt(12 * 4 * np.pi) / spread
+    return jnp.clip(0.72 + grain / grain.std() * deviation, 0.15, 1.0)
 
 
 def _warp(ink: Any, known: Facts, draw: _Dice, share: Any) -> Any:

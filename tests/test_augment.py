@@ -40,3 +40,15 @@ def test_parts_are_widened_without_folding() -> None:
         moved = augment._widen_parts(places, np.random.default_rng(seed), 0.04)
         assert (np.diff(moved) > 0).all()
         assert np.abs(moved - places).max() <= 0.04 * 96 + 1e-3
+
+
+def test_graphite_is_uneven_from_pixel_to_pixel_and_nowhere_gone() -> None:
+    left = augment.tooth(np.random.default_rng(0), 90, 120)
+    assert left.shape == (90, 120)
+    assert left.dtype == np.float32
+    assert 0.15 <= left.min() < 0.5
+    assert 0.9 < left.max() <= 1
+    assert 0.6 < left.mean() < 0.8
+    near, far = (np.corrcoef(left[:, :-by].ravel(), left[:, by:].ravel())[0, 1] for by in (1, 6))
+    assert near > 0.5
+    assert abs(far) < 0.1

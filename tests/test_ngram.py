@@ -334,7 +334,7 @@ def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"noise\.npz: this is no n-gram file"):
         Trigram.load(tmp_path / "noise.npz")
     np.savez(tmp_path / "other.npz", unigram=np.zeros(3))
-    with pytest.raises(ValueError, match="it lacks continued, following, levels, starts, step, third"):
+    with pytest.raises(ValueError, match="it lacks continued, gaps, levels, starts, step, third_gaps"):
         Trigram.load(tmp_path / "other.npz")
     with pytest.raises(FileNotFoundError):
         Trigram.load(tmp_path / "missing.npz")

@@ -78,11 +78,26 @@ def cell_image(
     ink *= np.float32(rng.uniform(0.25 if worn else 0.5, 1.0))
     if rng.random() < 0.4:
         ink *= _smooth_noise(rng, size, 16, 0.45, 1.1)  # Pencil and dry pens skip.
+    if rng.random() < 0.2:
+        ink *= _graphite(rng, size)
     if rng.random() < 0.06:
         ink *= _smooth_noise(rng, size, size // 3, 0, 1) < rng.uniform(0.75, 0.9)  # Strokes that are broken.
     if rng.random() < 0.75:
         ink = np.maximum(ink, _grid_lines(rng, size, distortion.margin))
     return _photograph(ink, rng, size, worn)
+
+
+def tooth(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """What of its graphite a pencil leaves where it catches on the tooth of the paper, float32 (height, width)."""
+    tooth = cv2.GaussianBlur(rng.random((height, width), np.float32), (0, 0), 0.8)
+    return np.asarray(np.clip(0.72 + (tooth - 0.5) * np.float32(rng.uniform(2, 4)), 0.15, 1))
+
+
+def _graphite(rng: np.random.Generator, size: int) -> np.ndarray:
+    """As `tooth`, of a cell of any number of pixels that is shown as `size` of them."""
+    side = round(float(np.exp(rng.uniform(np.log(32), np.log(144)))))
+    way = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+    return cv2.resize(tooth(rng, side, side), (size, size), interpolation=way)
 
 
 def _change_stroke_width(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:

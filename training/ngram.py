@@ -29,7 +29,7 @@ from scipy import sparse
 from training import checkpoint
 from training.texts import HOLD_OUT, apart, open_text, passages_of, read_texts
 from zoo import charset, kinds
-from zoo.ngram import BLANK, Bigram, Trigram
+from zoo.ngram import BLANK, Bigram, Trigram, by_rank
 
 _LINES_AT_ONCE = 100_000
 _RUN = 5  # Counts of any two characters of an alphabet.
@@ -37,7 +37,8 @@ _MARKS = (",。、;:?!", "「《〈(", "」》〉)")  # Those of a group may sta
 _SHARED = 0.2  # Share of the counts of such a mark that goes to all of its group, each an equal part.
 _MOST = 2**40  # The frequency of a word.
 _OF_WORDS = 0.5  # What all words together weigh, in the counts of the texts.
-_OF_PAIRS = 0.6  # Share of the file that pairs may take up.
+_LEVELS = 127  # Finer ones would tell less than what else the file has room for.
+_OF_PAIRS = 0.5  # Share of the file that pairs may take up.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -239,7 +240,7 @@ def build(
 
     Args:
         counts: Of the classes of the charset.
-        limit: Largest size of the file in bytes. Pairs take up to three fifths of it, triples the rest.
+        limit: Largest size of the file in bytes. Pairs take up to half of it, triples the rest.
         made_up: Counts of pairs that nobody wrote, which do not tell how many characters a character follows.
         sharing: What shares counts among classes, float (classes, classes), to multiply counts with.
 
@@ -416,19 +417,34 @@ def _discounts(seen: np.ndarray) -> np.ndarray:
 
 
 def _packed(unigram: np.ndarray, pairs: _Continued, triples: _Continued) -> bytes:
-    levels, step = _levels(pairs.shares)
-    third_levels, third_step = _levels(triples.shares)
+    unigram = unigram.astype(np.float32)
+    ranks = np.argsort(by_rank(unigram))
+    order, pair_gaps = _ranked(pairs.contexts, ranks[pairs.following])
+    contexts = np.argsort(order)[triples.contexts]
+    third_order, third_gaps = _ranked(contexts, ranks[triples.following])
+    levels, step = _levels(pairs.shares[order])
+    third_levels, third_step = _levels(triples.shares[third_order])
     return _compressed(
-        unigram=unigram.astype(np.float32),
+        unigram=unigram,
         starts=pairs.starts(len(unigram)).astype(np.uint32),
-        following=pairs.following.astype(np.uint16),
+        gaps=pair_gaps,
         levels=levels,
         step=step,
-        continued=np.diff(triples.starts(len(pairs))).astype(np.uint16),
-        third=triples.following.astype(np.uint16),
+        continued=np.bincount(contexts, minlength=len(pairs)).astype(np.uint16),
+        third_gaps=third_gaps,
         third_levels=third_levels,
         third_step=third_step,
     )
+
+
+def _ranked(contexts: np.ndarray, ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The order by contexts and then by ranks, and the gaps, uint16, between the ranks of a context, from 0 on."""
+    order = np.lexsort((ranks, contexts))
+    ranks, contexts = ranks[order], contexts[order]
+    gaps = np.diff(ranks, prepend=0)
+    first = np.diff(contexts, prepend=-1) != 0
+    gaps[first] = ranks[first]
+    return order, gaps.astype(np.uint16)
 
 
 def _compressed(**arrays: np.ndarray) -> bytes:
@@ -444,9 +460,9 @@ def _compressed(**arrays: np.ndarray) -> bytes:
 
 def _levels(shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Shares as uint8: -log of them in steps of the second array, a number."""
-    step = float(-np.log(shares.min()) / 255) if len(shares) else 1.0
+    step = float(-np.log(shares.min()) / _LEVELS) if len(shares) else 1.0
     # Rounded down, so that the shares of a character still sum to less than 1.
-    return np.minimum(np.ceil(-np.log(shares) / step), 255).astype(np.uint8), np.array(step)
+    return np.minimum(np.ceil(-np.log(shares) / step), _LEVELS).astype(np.uint8), np.array(step)
 
 
 def _count_file(path: Path, barred: set[str]) -> Iterator[tuple[Counts, Counts]]:

@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from training import glyphs, photograph
+from training import augment, glyphs, photograph
 
 Hand = Callable[[str], np.ndarray]
 """Writes one character: uint8 (N, N), dark ink on white; a KeyError if it cannot."""
@@ -451,8 +451,7 @@ def lay_ink(
     coarse = rng.uniform(0.75, 1.0, (height // 40 + 2, width // 40 + 2)).astype(np.float32)
     cover = written * cv2.resize(coarse, (width, height))  # The pressure of the pen wanders.
     if graphite:
-        tooth = cv2.GaussianBlur(rng.random((height, width), np.float32), (0, 0), 0.8)
-        cover *= np.clip(0.72 + (tooth - 0.5) * np.float32(rng.uniform(2, 4)), 0.15, 1)
+        cover *= augment.tooth(rng, height, width)
     shades = cv2.merge([1 - cover * (1 - channel / 255) for channel in colour])
     return cv2.multiply(page, shades, dtype=cv2.CV_8U)
 

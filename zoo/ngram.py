@@ -161,6 +161,42 @@ class Bigram:
         return np.log(self.pairs.probability(self.known(previous), following, alone))
 
 
+def by_rank(unigram: np.ndarray) -> np.ndarray:
+    """The classes, int (classes,), the most probable first."""
+    return np.argsort(-np.asarray(unigram), kind="stable")
+
+
+def _ascending(
+    contexts: np.ndarray, gaps: np.ndarray, shares: np.ndarray, ranked: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Brings what follows contexts in the order of the contexts and then of the classes.
+
+    Args:
+        contexts: int (n,), those of one context side by side.
+        gaps: int (n,), between the ranks of a context, from 0 on.
+        shares: float (n,).
+        ranked: The classes by rank, int (classes,).
+
+    Returns:
+        The order, int (n,), and in this order the classes, int (n,), and their shares, float (n,).
+
+    Raises:
+        ValueError: The arrays do not fit together, or no class has such a rank.
+    """
+    if not gaps.shape == shares.shape == contexts.shape:
+        raise ValueError(
+            f"what follows must be {len(contexts)} classes. Received: {gaps.shape}, shares {shares.shape}."
+        )
+    ranks = np.cumsum(gaps, dtype=np.int64)
+    first = np.flatnonzero(np.diff(contexts, prepend=-1))
+    ranks -= np.repeat((ranks - gaps)[first], np.diff(first, append=len(ranks)))
+    if len(ranks) and ranks.max() >= len(ranked):
+        raise ValueError(f"ranks must be below {len(ranked)}. Received: {ranks.max()}.")
+    following = ranked[ranks]
+    order = np.lexsort((following, contexts))
+    return order, following[order], shares[order]
+
+
 class Trigram:
     """How likely a character follows two others.
 
@@ -194,10 +230,12 @@ class Trigram:
         """Reads a file that `training.ngram` wrote.
 
         Args:
-            path: `.npz` with `unigram` float32 (classes,); `starts` uint32 (classes + 1,), `following` uint16 (pairs,)
-                and `levels` uint8 (pairs,), a level of n being a share of exp(-n * `step`), with `step` a float; and
-                of the trigram `continued` uint16 (pairs,), how many classes are kept after each pair, `third` uint16
-                (kept,) and `third_levels` uint8 (kept,), with `third_step` as before.
+            path: `.npz` with `unigram` float32 (classes,); `starts` uint32 (classes + 1,), `gaps` uint16 (pairs,)
+                between the ranks of the classes that follow a context, from 0 on, a rank being a place in `by_rank`
+                of `unigram`, and `levels` uint8 (pairs,), a level of n being a share of exp(-n * `step`),
+                with `step` a float; and of the trigram `continued` uint16 (pairs,), how many classes are kept after
+                each pair, `third_gaps` uint16 (kept,) as `gaps`, and `third_levels` uint8 (kept,), with `third_step`
+                as before.
 
         Raises:
             OSError: The file cannot be read.
@@ -205,8 +243,8 @@ class Trigram:
         """
         try:
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
-                missing = {"unigram", "starts", "following", "levels", "step"} - set(data.files)
-                missing |= {"continued", "third", "third_levels", "third_step"} - set(data.files)
+                missing = {"unigram", "starts", "gaps", "levels", "step"} - set(data.files)
+                missing |= {"continued", "third_gaps", "third_levels", "third_step"} - set(data.files)
                 if missing:
                     raise ValueError(f"it lacks {', '.join(sorted(missing))}")
                 arrays = {name: data[name] for name in data.files}
@@ -214,9 +252,15 @@ class Trigram:
                 np.exp(-float(arrays[step]) * arrays[levels].astype(np.float64))
                 for step, levels in (("step", "levels"), ("third_step", "third_levels"))
             )
-            bigram = Bigram(arrays["unigram"], arrays["starts"], arrays["following"], shares)
-            starts = np.concatenate([[0], np.cumsum(arrays["continued"], dtype=np.int64)])
-            return cls(bigram, starts, arrays["third"], third_shares)
+            ranked = by_rank(arrays["unigram"])
+            starts = arrays["starts"].astype(np.int64)
+            owners = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+            order, following, shares = _ascending(owners, arrays["gaps"], shares, ranked)
+            bigram = Bigram(arrays["unigram"], starts, following, shares)
+            pairs = np.repeat(np.argsort(order), arrays["continued"])
+            _, third, third_shares = _ascending(pairs, arrays["third_gaps"], third_shares, ranked)
+            continued = np.concatenate([[0], np.cumsum(arrays["continued"][order], dtype=np.int64)])
+            return cls(bigram, continued, third, third_shares)
         except (
             ValueError,
             TypeError,
