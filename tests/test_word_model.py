@@ -94,3 +94,9 @@ def test_other_files_are_named(tmp_path: Path, files: tuple[Path, Path], name: s
     assert done.returncode == 1
     assert f"{name}: this is no" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_no_words_are_too_few(files: tuple[Path, Path]) -> None:
+    run = [sys.executable, "-m", "training.word_model", *map(str, files), "--words", "0"]
+    done = subprocess.run(run, capture_output=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stderr) == (1, "`--words` must be 1 or more. Received: 0.\n")

@@ -27,9 +27,8 @@ import numpy as np
 
 _LEVEL = re.compile(r"\\([0-3])-gram\\(\d+)\s*")
 _UNKNOWN = 0  # The word that stands for all that are none: names, figures, letters.
-_NO_WRITING = re.compile(
-    "[<…]"
-)  # Names of classes of words; and dots, which stand anywhere in what is chatted.
+# Names of classes of words, and dots, which stand anywhere in what is chatted.
+_NO_WRITING = re.compile("[<…]")
 _ENDS = "。！？"
 _QUOTES = str.maketrans("“”‘’", "「」『』")
 _TOGETHER = 10_000  # Texts that are drawn side by side.
@@ -108,7 +107,13 @@ class WordModel:
     sums: np.ndarray
 
     def draw(self, count: int, seed: int) -> Iterator[str]:
-        """Passages of about so many words together, each a sentence or a part of one between unknown words."""
+        """Passages of about so many words together, each a sentence or a part of one between unknown words.
+
+        Raises:
+            ValueError: `count` is less than 1.
+        """
+        if count < 1:
+            raise ValueError(f"`--words` must be 1 or more. Received: {count}.")
         rng = np.random.default_rng(seed)
         texts = min(_TOGETHER, count)
         before, last = np.full((2, texts), _UNKNOWN)
