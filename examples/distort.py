@@ -128,6 +128,7 @@ def _graphite(draw: _Dice) -> Any:
     spread = jnp.sqrt(0.8**2 + pixels**2 / 12)  # Of the tooth, and of what one pixel of the picture shows.
     blur = _gaussian(spread / pixels, _SIZE)
     grain = blur @ draw.normal(1.0, (_SIZE, _SIZE)) @ blur.T
+    # That of even noise, and what a blur leaves of it.
     deviation = draw.uniform(2.0, 4.0) / jnp.sqrt(12 * 4 * np.pi) / spread
     return jnp.clip(0.72 + grain / grain.std() * deviation, 0.15, 1.0)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from serving import context
 from training import ngram
 from zoo import charset
 from zoo.ngram import BLANK, Bigram, Trigram
@@ -336,6 +337,18 @@ def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", unigram=np.zeros(3))
     with pytest.raises(ValueError, match="it lacks continued, gaps, levels, starts, step, third_gaps"):
         Trigram.load(tmp_path / "other.npz")
+    whole = np.load(context.FILE)
+    for name, damage in (
+        ("starts", lambda starts: np.roll(starts, 2_000)),
+        ("starts", lambda starts: starts * 10_000),
+        ("gaps", lambda gaps: gaps + 1),
+        ("third_gaps", lambda gaps: gaps[:-1]),
+        ("continued", lambda continued: continued[:-1]),
+        ("levels", lambda levels: levels[:-1]),
+    ):
+        np.savez(tmp_path / "damaged.npz", **(dict(whole) | {name: damage(whole[name])}))
+        with pytest.raises(ValueError, match=r"damaged\.npz: this is no n-gram file"):
+            Trigram.load(tmp_path / "damaged.npz")
     with pytest.raises(FileNotFoundError):
         Trigram.load(tmp_path / "missing.npz")
 

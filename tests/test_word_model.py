@@ -55,9 +55,8 @@ def test_words_follow_each_other_as_often_as_the_model_tells(files: tuple[Path, 
     assert after_we["喜"] / after_we["寫"] == pytest.approx(8, rel=0.06)
     assert after_we["我"] / after_we["。"] == pytest.approx(1.5, rel=0.06)
     assert (after_we["我"] + after_we["。"]) / inside == pytest.approx(0.5 / 0.7 * 0.1 / 0.97, rel=0.06)
-    assert after_both["寫"] / sum(after_both.values()) == pytest.approx(
-        0.9 * 29 / 30, abs=0.02
-    )  # One of 30 is the last.
+    # One of 30 words is the last of its text.
+    assert after_both["寫"] / sum(after_both.values()) == pytest.approx(0.9 * 29 / 30, abs=0.02)
 
 
 def test_passages_end_at_stops_and_at_what_is_no_word(files: tuple[Path, Path]) -> None:

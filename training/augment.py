@@ -89,8 +89,8 @@ def cell_image(
 
 def tooth(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """What of its graphite a pencil leaves where it catches on the tooth of the paper, float32 (height, width)."""
-    tooth = cv2.GaussianBlur(rng.random((height, width), np.float32), (0, 0), 0.8)
-    return np.asarray(np.clip(0.72 + (tooth - 0.5) * np.float32(rng.uniform(2, 4)), 0.15, 1))
+    grain = cv2.GaussianBlur(rng.random((height, width), np.float32), (0, 0), 0.8)
+    return np.asarray(np.clip(0.72 + (grain - 0.5) * np.float32(rng.uniform(2, 4)), 0.15, 1))
 
 
 def _graphite(rng: np.random.Generator, size: int) -> np.ndarray:

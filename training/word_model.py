@@ -9,7 +9,7 @@ holds. `tslminfo` of `sunpinyin-utils` prints it:
 
 ```text
 tslminfo -v -p lm_sc.t3g > open-gram.txt
-python -m training.word_model open-gram.txt pydict_sc.bin | opencc -c s2twp > everyday.txt
+python -m training.word_model open-gram.txt pydict_sc.bin | opencc -c s2twp.json > made_up.txt
 ```
 
 Reference:
@@ -33,6 +33,12 @@ _ENDS = "。！？"
 _QUOTES = str.maketrans("“”‘’", "「」『』")
 _TOGETHER = 10_000  # Texts that are drawn side by side.
 _TRIES = 20  # To find with a shorter context what a longer one does not list; then it is none.
+
+
+def _places(ascending: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Where values, int (n,), stand among others, int (m,), ascending; -1 for those that are not among them."""
+    places = np.minimum(np.searchsorted(ascending, wanted), len(ascending) - 1)
+    return np.where(ascending[places] == wanted, places, -1)
 
 
 class _Followers:
@@ -68,6 +74,8 @@ class _Followers:
         words = self._listed(contexts, rng)
         for _ in range(_TRIES):
             places = np.flatnonzero(words < 0)
+            if not len(places):
+                break
             found = shorter(places)
             # The longer context has spoken of what it lists.
             words[places] = np.where(self._lists(contexts[places], found), -1, found)
@@ -81,9 +89,7 @@ class _Followers:
 
     def _lists(self, contexts: np.ndarray, following: np.ndarray) -> np.ndarray:
         """Whether words are listed after contexts, bool (n,)."""
-        wanted = contexts * self._words + following
-        places = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
-        return (contexts >= 0) & (self._keys[places] == wanted)
+        return (contexts >= 0) & (_places(self._keys, contexts * self._words + following) >= 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,9 +138,7 @@ class WordModel:
                 yield passage
 
     def _next(self, before: np.ndarray, last: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        wanted = before * len(self.words) + last
-        places = np.minimum(np.searchsorted(self.contexts, wanted), len(self.contexts) - 1)
-        both = np.where(self.contexts[places] == wanted, places, -1)
+        both = _places(self.contexts, before * len(self.words) + last)
 
         def alone(places: np.ndarray) -> np.ndarray:
             return self.known[np.searchsorted(self.sums, rng.random(len(places)) * self.sums[-1], "right")]

@@ -167,13 +167,14 @@ def by_rank(unigram: np.ndarray) -> np.ndarray:
 
 
 def _ascending(
-    contexts: np.ndarray, gaps: np.ndarray, shares: np.ndarray, ranked: np.ndarray
+    contexts: np.ndarray, counts: np.ndarray, gaps: np.ndarray, shares: np.ndarray, ranked: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Brings what follows contexts in the order of the contexts and then of the classes.
 
     Args:
-        contexts: int (n,), those of one context side by side.
-        gaps: int (n,), between the ranks of a context, from 0 on.
+        contexts: int (m,), each once.
+        counts: How many classes follow each of them, int (m,).
+        gaps: int (n,), between the ranks of a context, from 0 on, context after context.
         shares: float (n,).
         ranked: The classes by rank, int (classes,).
 
@@ -183,17 +184,17 @@ def _ascending(
     Raises:
         ValueError: The arrays do not fit together, or no class has such a rank.
     """
-    if not gaps.shape == shares.shape == contexts.shape:
+    followed = int(counts.sum(dtype=np.int64))
+    if not gaps.shape == shares.shape == (followed,):
         raise ValueError(
-            f"what follows must be {len(contexts)} classes. Received: {gaps.shape}, shares {shares.shape}."
+            f"what follows must be {followed} classes. Received: {gaps.shape}, shares {shares.shape}."
         )
-    ranks = np.cumsum(gaps, dtype=np.int64)
-    first = np.flatnonzero(np.diff(contexts, prepend=-1))
-    ranks -= np.repeat((ranks - gaps)[first], np.diff(first, append=len(ranks)))
+    sums = np.concatenate([[0], np.cumsum(gaps, dtype=np.int64)])
+    ranks = sums[1:] - np.repeat(sums[np.cumsum(counts, dtype=np.int64) - counts], counts)
     if len(ranks) and ranks.max() >= len(ranked):
         raise ValueError(f"ranks must be below {len(ranked)}. Received: {ranks.max()}.")
     following = ranked[ranks]
-    order = np.lexsort((following, contexts))
+    order = np.argsort(np.repeat(contexts, counts) * len(ranked) + following)
     return order, following[order], shares[order]
 
 
@@ -254,18 +255,19 @@ class Trigram:
             )
             ranked = by_rank(arrays["unigram"])
             starts = arrays["starts"].astype(np.int64)
-            owners = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-            order, following, shares = _ascending(owners, arrays["gaps"], shares, ranked)
+            classes = np.arange(len(starts) - 1)
+            order, following, shares = _ascending(classes, np.diff(starts), arrays["gaps"], shares, ranked)
             bigram = Bigram(arrays["unigram"], starts, following, shares)
-            pairs = np.repeat(np.argsort(order), arrays["continued"])
-            _, third, third_shares = _ascending(pairs, arrays["third_gaps"], third_shares, ranked)
-            continued = np.concatenate([[0], np.cumsum(arrays["continued"][order], dtype=np.int64)])
-            return cls(bigram, continued, third, third_shares)
+            continued = arrays["continued"].astype(np.int64)
+            pairs = np.argsort(order)
+            _, third, third_shares = _ascending(pairs, continued, arrays["third_gaps"], third_shares, ranked)
+            return cls(bigram, np.concatenate([[0], np.cumsum(continued[order])]), third, third_shares)
         except (
             ValueError,
             TypeError,
             EOFError,
             KeyError,
+            IndexError,
             zipfile.BadZipFile,
             zlib.error,
             lzma.LZMAError,
