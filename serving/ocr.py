@@ -54,6 +54,7 @@ _ENOUGH = (
     0.25  # Lines that replace cells take up at least that share of their area: one sure word is not all.
 )
 _INSIDE = 32  # Side in pixels of what tells the grain of the paper: cells without their printed lines.
+_TRACE = 8  # Grey levels; nothing is written where nothing is so much darker than the grain of the paper.
 # What was found as a line may be a part of one character from this thickness on, in shares of all that was found or
 # of all ink.
 _THICK = 0.45
@@ -309,9 +310,16 @@ class Reader:
     def _read_cells(self, flat: np.ndarray, grid: manuscript.Grid) -> list["_Reading"]:
         """What is in each cell, row by row."""
         quads = grid.cells.reshape(-1, 4, 2)
-        grain = paper.grain(geometry.rectify(flat, quads, _INSIDE, margin=-0.12))
-        crops = geometry.rectify(flat, quads, self._recogniser.size, margin=MARGIN)
-        return self._recogniser(paper.whiten(crops, grain))
+        inside = geometry.rectify(flat, quads, _INSIDE, margin=-0.12)
+        grain = paper.grain(inside)
+        marked = (paper.whiten(inside, grain) < 255 - _TRACE).any((1, 2))
+        readings = [_EMPTY] * len(quads)
+        if marked.any():  # Of a sheet that is half full the network is shown half.
+            crops = geometry.rectify(flat, quads[marked], self._recogniser.size, margin=MARGIN)
+            read = self._recogniser(paper.whiten(crops, grain))
+            for place, reading in zip(np.flatnonzero(marked).tolist(), read, strict=True):
+                readings[place] = reading
+        return readings
 
     def _page_of_cells(
         self, flat: np.ndarray, grid: manuscript.Grid, readings: Sequence["_Reading"], name: str
@@ -456,6 +464,9 @@ class _Reading:
     blank: bool
     certainty: float
     alternatives: contexts.Alternatives
+
+
+_EMPTY = _Reading(True, 1.0, ())
 
 
 class _Recogniser:

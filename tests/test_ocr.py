@@ -164,9 +164,17 @@ def test_an_overwhelming_blank_leaves_finite_scores():
 
 
 def test_cells_go_through_the_network_in_batches_of_one_size(reader, page):
-    image = page("horizontal", ["甲乙丙_甲乙丙_甲乙丙_"] * 12)
+    image = page("horizontal", ["甲乙丙甲乙丙甲乙丙甲乙丙"] * 12)
     reader.read(image)
     assert reader._recogniser._session.batches == [cells.BATCH] * 3
+
+
+def test_the_network_is_shown_faint_writing_but_no_empty_cells(reader, page):
+    image = page("horizontal", ["甲_乙", "___", "__丙"])
+    paper = np.random.default_rng(0).normal(235, 2, image.shape).round()
+    faint = np.clip(np.where(image < 128, paper - 20, paper), 0, 255).astype(np.uint8)
+    reader.read(faint)
+    assert reader._recogniser._session.batches == [3]
 
 
 def test_a_model_for_other_characters_is_an_error(reader, page):
