@@ -62,7 +62,7 @@ def read_labelled(folder: Path) -> list[Labelled]:
                 f"{manifest}: each line must be an image, a tab and its text. Received: line {number}."
             )
         about = truth.get(name, {})
-        groups = {key: str(about[key]) for key in ("level", "style", "source") if key in about}
+        groups = {key: str(about[key]) for key in ("level", "style", "source", "ink") if key in about}
         pages.append(Labelled(folder / name, text.replace("\\n", "\n"), groups))
     return pages
 

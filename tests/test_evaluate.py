@@ -36,8 +36,11 @@ def test_errors_are_counted_over_pages_and_groups(tmp_path: Path) -> None:
     (tmp_path / "manifest.tsv").write_text(
         "a.png\t天地，\\n玄黃\nb.png\t宇宙\nc.png\t洪荒\n", encoding="utf-8"
     )
-    levels = {"a.png": {"level": "flat", "source": "w1"}, "b.png": {"level": "phone", "source": "w1"}}
-    (tmp_path / "truth.json").write_text(json.dumps(levels), encoding="utf-8")
+    truth = {
+        "a.png": {"level": "flat", "source": "w1", "ink": "pencil"},
+        "b.png": {"level": "phone", "source": "w1", "ink": "blue"},
+    }
+    (tmp_path / "truth.json").write_text(json.dumps(truth), encoding="utf-8")
     pages = evaluate.read_labelled(tmp_path)
     assert pages[0].text == "天地，\n玄黃"
 
@@ -49,6 +52,7 @@ def test_errors_are_counted_over_pages_and_groups(tmp_path: Path) -> None:
     assert errors["all"].edits == 1 + 1 + 2  # 黃 read as 黄, 宙 missing, c.png unread
     assert errors["level flat"].rate == pytest.approx(1 / 5)
     assert errors["level phone, source w1"].edits == 1
+    assert (errors["ink pencil"].edits, errors["ink blue"].edits) == (1, 1)
     alone = evaluate.evaluate(read({}), pages)
     table = evaluate.table({"in_context": errors, "alone": alone})
     assert "| all | 3 | 9 | 0.4444 | 1.0000 | 1 |" in table
