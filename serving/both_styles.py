@@ -3,7 +3,8 @@
 The two err in different places: a line reader sees how characters run into each other, and passes over some; a reader of
 characters sees each of them alone, and takes parts of one for several. Rows are read as a whole at first; columns, which
 have to be parted all the same, character by character. Most lines are sure then, and read once. Of the others both
-readings are joined as an ensemble: where they found the same ink, the means of their answers count.
+readings are joined as an ensemble: where they found the same ink, the means of their answers count. Elsewhere they part
+it differently; the line then has the characters of the one that makes more sense.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +27,6 @@ SURE = 0.98
 _STEP = 1.5  # Where neighbours are so many times as far apart as is usual in their line, one may have been passed over.
 _SHARED = 0.5  # Characters that share more of the shorter one's length are the same.
 _WHOLE = 0.3  # What the line reader's answer counts; the recogniser's the rest.
-_SURER = 0.02  # By how much the line reader's characters must be surer to be those of the line.
 
 
 def read(
@@ -102,8 +102,9 @@ def _joined(
         alternatives = _mean(whole[one].alternatives, single[other].alternatives)
         by_whole[one] = by_whole[one]._replace(alternatives=alternatives)
         by_single[other] = by_single[other]._replace(alternatives=alternatives)
-    surer = _certainty(by_whole, trigram) > _certainty(by_single, trigram) + _SURER
-    return by_whole if surer else by_single
+    return max(
+        by_single, by_whole, key=lambda line: context.evidence([one.alternatives for one in line], trigram)
+    )
 
 
 def _same(whole: Sequence[Written], single: Sequence[Written], axis: np.ndarray) -> list[list[int]]:

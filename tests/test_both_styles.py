@@ -93,15 +93,18 @@ def test_where_both_found_the_same_ink_their_answers_are_joined(direction: Direc
     assert next(iter(shares)) == "狗"
 
 
-def test_characters_that_only_one_found_are_those_of_the_recogniser_unless_the_others_are_surer() -> None:
+def test_characters_that_only_one_found_are_those_that_make_more_sense() -> None:
     two, one = _line("日本", 0.9, 0.9), _line("曰", 0.9)
     one[0] = one[0]._replace(quad=np.array([[0, 0], [18, 0], [18, 18], [0, 18]], np.float32))
     assert _read(_Readings(one), _Readings(two), "horizontal", trigram=True) == ["日本"]
     assert _read(_Readings(two), _Readings(one), "horizontal", trigram=True) == ["日本"]
-    # Nearly as sure are the recogniser's.
-    assert _read(
-        _Readings(_line("本", 0.91)), _Readings(_line("日本", 0.9, 0.9)), "horizontal", trigram=True
-    ) == ["日本"]
+    # Parts of a character may be as sure as it is, and more of them.
+    whole, parts = _line("國有林地", *[0.8] * 4), _line("國有木木地", *[0.8] * 5)
+    for line in (whole, parts):
+        for place in range(2, len(line)):  # No ink of the one is that of a single one of the other.
+            line[place] = line[place]._replace(quad=np.array([[20, 20], [70, 20], [70, 70], [20, 70]]))
+    assert _read(_Readings(whole), _Readings(parts), "horizontal", trigram=True) == ["國有林地"]
+    assert _read(_Readings(parts), _Readings(whole), "horizontal", trigram=True) == ["國有林地"]
 
 
 def test_a_row_that_one_style_does_not_read_is_left_to_the_other() -> None:

@@ -1,7 +1,7 @@
 """Characters that are read beside their neighbours."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pytest
@@ -34,34 +34,70 @@ def _kept(contexts: Iterable, shares: dict) -> tuple[np.ndarray, np.ndarray, np.
     )
 
 
-def by_enumeration(text: list[Alternatives], trigram: ngram.Trigram, weight: float) -> list[dict[int, float]]:
-    """The probabilities of each place, summed over all readings one by one."""
-    totals: list[dict[int, float]] = [{} for _ in text]
+def every_reading(
+    text: list[Alternatives], trigram: ngram.Trigram, weight: float
+) -> Iterator[tuple[list[int], float]]:
+    """All readings one by one, with the logarithm of what each is worth beside an unknown character."""
     for reading in itertools.product(*text):
         score = sum(np.log(share) for _, share in reading)
         labels = [ngram.BLANK, *(label for label, _ in reading)]
         for before, last, label in zip(labels, labels[1:], labels[2:], strict=False):
             score += weight * trigram.log_probability(before, last, [label])[0]
-        for place, (label, _) in enumerate(reading):
+        yield labels[1:], score
+
+
+def by_enumeration(text: list[Alternatives], trigram: ngram.Trigram, weight: float) -> list[dict[int, float]]:
+    """The probabilities of each place, summed over all readings one by one."""
+    totals: list[dict[int, float]] = [{} for _ in text]
+    for labels, score in every_reading(text, trigram, weight):
+        for place, label in enumerate(labels):
             totals[place][label] = totals[place].get(label, 0.0) + np.exp(score)
     return [{label: one / sum(place.values()) for label, one in place.items()} for place in totals]
 
 
-@pytest.mark.parametrize("weight", [0.0, 0.7, 1.0])
-def test_probabilities_are_those_of_all_readings_together(weight: float) -> None:
+def some_text(places: int = 5) -> list[Alternatives]:
+    """Three alternatives at each place."""
     rng = np.random.default_rng(0)
-    pairs = {(1, 2): 0.6, (2, 3): 0.5, (2, 1): 0.2, (4, 5): 0.9}
-    trigram = trigram_of(pairs, {(1, 2, 3): 0.1, (1, 2, 4): 0.8, (2, 1, 1): 0.9, (4, 5, 2): 0.7})
     text: list[Alternatives] = []
-    for _ in range(5):
+    for _ in range(places):
         shares = rng.dirichlet(np.ones(3))
         labels = rng.choice(np.arange(1, 6), 3, replace=False)
         pairs = zip(labels.tolist(), shares.tolist(), strict=True)
         text.append(tuple(sorted(pairs, key=lambda one: -one[1])))
+    return text
+
+
+_PAIRS = {(1, 2): 0.6, (2, 3): 0.5, (2, 1): 0.2, (4, 5): 0.9}
+_TRIPLES = {(1, 2, 3): 0.1, (1, 2, 4): 0.8, (2, 1, 1): 0.9, (4, 5, 2): 0.7}
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.7, 1.0])
+def test_probabilities_are_those_of_all_readings_together(weight: float) -> None:
+    trigram, text = trigram_of(_PAIRS, _TRIPLES), some_text()
     found = context.reread(text, trigram, weight)
     for place, expected in zip(found, by_enumeration(text, trigram, weight), strict=True):
         assert dict(place) == pytest.approx(expected)
         assert [share for _, share in place] == sorted((share for _, share in place), reverse=True)
+
+
+@pytest.mark.parametrize("places", [1, 2, 5])
+@pytest.mark.parametrize("weight", [0.0, 0.7, 1.0])
+def test_the_evidence_is_that_of_all_readings_together(weight: float, places: int) -> None:
+    trigram, text = trigram_of(_PAIRS, _TRIPLES), some_text(places=places)
+    total = sum(
+        np.exp(score + weight * trigram.bigram.log_probability(ngram.BLANK, [labels[0]])[0])
+        for labels, score in every_reading(text, trigram, weight)
+    )
+    assert context.evidence(text, trigram, weight) == pytest.approx(np.log(total) / places)
+
+
+def test_what_people_write_is_more_evident_than_its_parts() -> None:
+    def evidence(text: str, share: float) -> float:
+        sure = [((label, share), (charset.encode("龜")[0], 1 - share)) for label in charset.encode(text)]
+        return context.evidence(sure, context.load())
+
+    assert evidence("國有林地", 0.8) > evidence("國有木木地", 0.8)
+    assert evidence("日本", 0.9) > evidence("曰", 0.99)
 
 
 def test_what_the_recogniser_thinks_little_of_is_found_beside_its_neighbours() -> None:

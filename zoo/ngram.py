@@ -299,7 +299,7 @@ class Trigram:
         """P(next | two before) for everything that may be written along a text.
 
         Args:
-            text: The classes of each place, int (n,) each, at two places or more, otherwise as of `log_probability`.
+            text: The classes of each place, int (n,) each, at one place or more, otherwise as of `log_probability`.
 
         Yields:
             For each place but the first, float64 (before, previous, next); before the first stands an unknown character.
