@@ -308,7 +308,7 @@ def test_what_is_no_strip_is_refused(image):
 
 
 @pytest.mark.parametrize("direction", ["horizontal", "vertical"])
-def test_the_bundled_recogniser_reads_a_line_without_cells(examples, direction):
+def test_the_bundled_models_read_a_line_without_cells(examples, direction):
     preset = runtime.preset("hanzinet_m")
     session = preset.session(1)
 
@@ -326,8 +326,7 @@ def test_the_bundled_recogniser_reads_a_line_without_cells(examples, direction):
         first, last = grid.cells[1, 0], grid.cells[1, -1]
         strip, _ = geometry.straighten(flat, np.stack([first[0], last[1], last[2], first[3]]), 76)
     segments = read_lines([Strip(strip, direction)], recogniser, preset.size)[0]
-    found = "".join(preset.characters[segment.alternatives[0][0]] for segment in segments)
-    expected = charset.normalise((examples / "letter.txt").read_text(encoding="utf-8").split("\n")[1])
-    assert len(found) == len(expected)
-    wrong = sum(one != other for one, other in zip(found, expected, strict=True))
-    assert wrong <= 1, found  # The recogniser, not the cuts: 有 and 布 differ by a stroke.
+    # Alone, the recogniser takes 有 for 布 here, and 白 for 自, which differ by a stroke.
+    text = context.reread([segment.alternatives for segment in segments], context.load())
+    found = "".join(preset.characters[label] for (label, _), *_ in text)
+    assert found == charset.normalise((examples / "letter.txt").read_text(encoding="utf-8").split("\n")[1])
