@@ -312,14 +312,13 @@ class Reader:
         quads = grid.cells.reshape(-1, 4, 2)
         inside = geometry.rectify(flat, quads, _INSIDE, margin=-0.12)
         grain = paper.grain(inside)
-        marked = (paper.whiten(inside, grain) < 255 - _TRACE).any((1, 2))
-        readings = [_EMPTY] * len(quads)
-        if marked.any():  # Of a sheet that is half full the network is shown half.
-            crops = geometry.rectify(flat, quads[marked], self._recogniser.size, margin=MARGIN)
-            read = self._recogniser(paper.whiten(crops, grain))
-            for place, reading in zip(np.flatnonzero(marked).tolist(), read, strict=True):
-                readings[place] = reading
-        return readings
+        marked = np.any(paper.whiten(inside, grain) < 255 - _TRACE, axis=(1, 2))
+        if not marked.any():
+            return [_EMPTY] * len(quads)
+        # Of a sheet that is half full the network is shown half.
+        crops = geometry.rectify(flat, quads[marked], self._recogniser.size, margin=MARGIN)
+        read = iter(self._recogniser(paper.whiten(crops, grain)))
+        return [next(read) if one else _EMPTY for one in marked]
 
     def _page_of_cells(
         self, flat: np.ndarray, grid: manuscript.Grid, readings: Sequence["_Reading"], name: str
