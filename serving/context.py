@@ -66,10 +66,10 @@ def reread(
     _, shares, steps = _followed_along(text, trigram, weight)
     forward = [shares[0][None]]
     for step, share in zip(steps, shares[1:], strict=True):
-        forward.append(_scaled(_onward(forward[-1], step, share)))
+        forward.append(_scaled(step.onward(forward[-1]) * share))
     backward = [np.ones_like(forward[-1])]
     for step, share in zip(reversed(steps), reversed(shares[1:]), strict=True):
-        backward.append(_scaled(np.einsum("bc,abc->ab", backward[-1] * share, step)))
+        backward.append(_scaled(step.back(backward[-1] * share)))
     return [
         _weighed(one, (ahead * behind).sum(0))
         for one, ahead, behind in zip(text, forward, reversed(backward), strict=True)
@@ -91,25 +91,19 @@ def evidence(text: Sequence[Alternatives], trigram: ngram.Trigram, weight: float
     total = 0.0
     for step, share in zip(steps, shares[1:], strict=True):
         total += float(np.log(forward.sum()))
-        forward = _onward(_scaled(forward), step, share)
+        forward = step.onward(_scaled(forward)) * share
     return (total + float(np.log(forward.sum()))) / len(text)
 
 
 def _followed_along(
     text: Sequence[Alternatives], trigram: ngram.Trigram, weight: float
-) -> tuple[np.ndarray, tuple[np.ndarray, ...], list[np.ndarray]]:
-    """What is followed: the classes of the first place, the shares of each, and what the trigram gives those behind it.
+) -> tuple[np.ndarray, tuple[np.ndarray, ...], list[ngram.Step]]:
+    """What is followed: the classes of the first place, the shares of each, and the steps to those behind it.
 
-    A state is a pair of neighbours, and the first character follows an unknown one, so what the trigram gives is
-    (before, last, next). A place of two dozen alternatives takes 55 KB.
+    A state is a pair of neighbours; the first character follows an unknown one.
     """
     classes, shares = zip(*(_followed_of(one) for one in text), strict=True)
-    return classes[0], shares, [(chances**weight).astype(np.float32) for chances in trigram.along(classes)]
-
-
-def _onward(forward: np.ndarray, step: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """The sums over all readings that reach each pair of neighbours, (before, last) to (last, next)."""
-    return np.asarray(np.einsum("ab,abc->bc", forward, step) * share)
+    return classes[0], shares, list(trigram.along(classes, weight))
 
 
 def _scaled(chances: np.ndarray) -> np.ndarray:

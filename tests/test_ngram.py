@@ -365,11 +365,14 @@ def test_triples_are_weighed_against_the_pair_that_ends_them() -> None:
     assert np.exp(together).sum(-1) == pytest.approx(np.ones((4, 4)))
     text = [np.array([3, 2]), np.array([1]), np.array([2, 3, 9]), np.array([1, 2])]
     befores = [np.array([BLANK]), *text]
-    for before, previous, following, chances in zip(
-        befores, text, text[1:], trigram.along(text), strict=False
+    for before, previous, following, step in zip(
+        befores, text, text[1:], trigram.along(text, weight=0.8), strict=False
     ):
         logs = trigram.log_probability(before[:, None, None], previous[:, None], following)
-        np.testing.assert_allclose(chances, np.exp(logs))
+        reached, left = np.random.default_rng(0).random((2, len(before), len(previous), len(following)))
+        reached, left = reached[..., 0], left[0]
+        np.testing.assert_allclose(step.onward(reached), np.einsum("ab,abc->bc", reached, np.exp(0.8 * logs)))
+        np.testing.assert_allclose(step.back(left), np.einsum("bc,abc->ab", left, np.exp(0.8 * logs)))
     added = np.exp(trigram.log_probability(3, 2, [9]))
     np.testing.assert_allclose(added, 0.4 * np.exp(bigram.log_probability(2, [9])))
 

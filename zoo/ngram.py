@@ -12,6 +12,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -92,7 +93,29 @@ class Continuations:
 
         Arguments are those of `places`; a context that is not known leaves all to `shorter`.
         """
-        return np.asarray(self._rest[contexts] * shorter + self._shares[self.places(contexts, following)])
+        return np.asarray(self.rest(contexts) * shorter + self._shares[self.places(contexts, following)])
+
+    def rest(self, contexts: np.ndarray) -> np.ndarray:
+        """What each context, as of `places`, leaves to a shorter one: float32 of their shape."""
+        return np.asarray(self._rest[contexts])
+
+    def kept(
+        self, contexts: np.ndarray, following: np.ndarray
+    ) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+        """What is kept of some classes after some contexts.
+
+        Args:
+            contexts: As of `places`.
+            following: Classes, int (n,).
+
+        Returns:
+            Where it stands: indices into `contexts` and then `following`, int (k,) each; and the shares, float32 (k,).
+        """
+        # Most contexts of two characters have never been seen.
+        continued = np.nonzero(self._continued[contexts])
+        places = self.places(contexts[continued][:, None], following)
+        context, number = np.nonzero(places >= 0)
+        return (*(index[context] for index in continued), number), self._shares[places[context, number]]
 
 
 class Bigram:
@@ -198,6 +221,36 @@ def _ascending(
     return order, following[order], shares[order]
 
 
+class Step(NamedTuple):
+    """A power of P(next | two before) for what may be written at three neighbouring places.
+
+    All but a few triples are not kept, and theirs is a product of what pairs have.
+
+    Attributes:
+        rest: float32 (before, previous), the power of what is left to P(next | one before).
+        shorter: float64 (previous, next), the power of P(next | one before).
+        kept: int (k,) each, the numbers before, previous and next of the triples that are kept.
+        more: float64 (k,), what these have above the product.
+    """
+
+    rest: np.ndarray
+    shorter: np.ndarray
+    kept: tuple[np.ndarray, ...]
+    more: np.ndarray
+
+    def onward(self, chances: np.ndarray) -> np.ndarray:
+        """Sums over what stands before, float64 (before, previous) to (previous, next)."""
+        sums = (chances * self.rest).sum(0)[:, None] * self.shorter
+        np.add.at(sums, self.kept[1:], chances[self.kept[:2]] * self.more)
+        return np.asarray(sums)
+
+    def back(self, chances: np.ndarray) -> np.ndarray:
+        """Sums over what comes next, float64 (previous, next) to (before, previous)."""
+        sums = self.rest * (chances * self.shorter).sum(1)
+        np.add.at(sums, self.kept[:2], chances[self.kept[1:]] * self.more)
+        return np.asarray(sums)
+
+
 class Trigram:
     """How likely a character follows two others.
 
@@ -295,26 +348,31 @@ class Trigram:
         shorter = np.exp(self.bigram.log_probability(previous, following))
         return np.log(self.triples.probability(pairs, following, shorter))
 
-    def along(self, text: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
-        """P(next | two before) for everything that may be written along a text.
+    def along(self, text: Sequence[np.ndarray], weight: float = 1.0) -> Iterator[Step]:
+        """P(next | two before) ** `weight` for everything that may be written along a text.
 
         Args:
             text: The classes of each place, int (n,) each, at one place or more, otherwise as of `log_probability`.
+            weight: The power.
 
         Yields:
-            For each place but the first, float64 (before, previous, next); before the first stands an unknown character.
+            For each place but the first, a step to it; before the first stands an unknown character.
         """
         # Looked up for all pairs of neighbours at once: each look takes longer than what it finds.
         neighbours = [(first, second) for first, second in itertools.pairwise([np.array([BLANK]), *text])]
         first = np.concatenate([np.repeat(one, len(other)) for one, other in neighbours])
         second = np.concatenate([np.tile(other, len(one)) for one, other in neighbours])
         pairs = self.bigram.pairs.places(self.bigram.known(first), second)
-        chances = np.exp(self.bigram.log_probability(first, second))
+        logs = self.bigram.log_probability(first, second)
         ends = np.cumsum([len(one) * len(other) for one, other in neighbours])[:-1]
         shapes = [(len(one), len(other)) for one, other in neighbours]
         before, shorter = (
             [part.reshape(shape) for part, shape in zip(np.split(parts, ends), shapes, strict=True)]
-            for parts in (pairs, chances)
+            for parts in (pairs, logs)
         )
-        for known, following, chance in zip(before, text[1:], shorter[1:], strict=False):
-            yield self.triples.probability(known[:, :, None], following, chance)
+        for contexts, following, log in zip(before, text[1:], shorter[1:], strict=False):
+            rest = self.triples.rest(contexts)
+            kept, shares = self.triples.kept(contexts, following)
+            left = rest[kept[:2]] * np.exp(log[kept[1:]])
+            more = (left + shares) ** weight - left**weight
+            yield Step(rest**weight, np.exp(weight * log), kept, more)
