@@ -28,7 +28,7 @@ or tells that a cell is empty.
 - Output `logits`: float32 (N, {classes:,}), the ids of `zoo.characters`; id 0 is an empty cell.
   They are those of characters that are all as likely. Divide by the temperature {result["temperature"]:.3f} before the
   softmax; for text, add the logarithm of `zoo.emphasis.of` and divide by {result["text_temperature"]:.3f}.
-- {_threshold(result["reject_threshold"])}
+- {_threshold(result)}
 - {result["parameters"]:,} parameters; `model.tflite` takes {result["files"]["model.tflite"]["bytes"]:,} bytes
   (int8; the last layer gives its sums as float32).
 - Licence of the weights: {_licence(data)}
@@ -57,7 +57,7 @@ Look-alikes, such as 0 O 。 or 一 — -, have the same shape: only size, place
 
 ## Calibration
 
-{_calibration(figures["calibration"]["cross_fitted"])}
+{_calibration(result)}
 
 ## Confusions
 
@@ -69,10 +69,12 @@ Handwriting with broken strokes is read much worse than clean handwriting.
 """
 
 
-def _threshold(threshold: float | None) -> str:
+def _threshold(result: dict[str, Any]) -> str:
+    threshold = result["reject_threshold"]
     if threshold is None:
-        return f"No score is high enough for {PRECISION:.0%} right answers."
-    return f"From the score {threshold:.3f} on, {PRECISION:.0%} of the answers to validation characters are right."
+        return f"No score is known to be high enough for {PRECISION:.0%} right answers."
+    of = f" of {result['calibrated_by']}" if result.get("calibrated_by") else ""
+    return f"From the score {threshold:.3f} on, {PRECISION:.0%} of the answers{of} to validation characters are right."
 
 
 def _licence(data: dict[str, Any]) -> str:
@@ -110,14 +112,21 @@ def whose(figures: dict[str, Any], data: dict[str, Any]) -> str:
     return "Writers that the model never saw."
 
 
-def _calibration(found: dict[str, Any] | None) -> str:
+def _calibration(result: dict[str, Any]) -> str:
+    found = result["validation"]["calibration"]["cross_fitted"]
     sentence = reading_tables.calibration(found)
-    if found is None:
-        return sentence
+    if found is not None:
+        sentence = (
+            "How well temperature and threshold serve for another writer is measured on writers that they are not "
+            f"fitted on. {sentence}\n\n{reading_tables.by_writer_calibration(found)}"
+        )
+    if result.get("calibrated_by"):
+        return (
+            f"Temperature and threshold above are those of {result['calibrated_by']}: the mistakes here are too few to fit "
+            f"others. {sentence}"
+        )
     return (
-        "Temperature and threshold above are fitted on all these writers. How well they serve for another one "
-        "is measured on writers that it is not fitted on. "
-        f"{sentence}\n\n{reading_tables.by_writer_calibration(found)}"
+        f"Temperature and threshold above are fitted on all these writers. {sentence}" if found else sentence
     )
 
 

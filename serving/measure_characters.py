@@ -46,6 +46,14 @@ class Measured:
         """The classes that each writer wrote."""
         return [writer.labels for writer in self.writers]
 
+    @property
+    def mistakes(self) -> int:
+        """How many characters are read as another one."""
+        return sum(
+            int((logits.argmax(1) != labels).sum())
+            for logits, labels in zip(self.logits, self.labels, strict=True)
+        )
+
     def fit(self) -> Calibration:
         """The calibration that fits all writers together, for readers of other writers."""
         return calibration.fit(np.concatenate(self.logits), np.concatenate(self.labels))

@@ -36,6 +36,8 @@ _TFLITE = "model.tflite"
 _MODEL = (_TFLITE, zoo.WEIGHTS)
 _RESULT, _CARD = "result.json", "card.md"
 _NAMES = frozenset([*_MODEL, _RESULT, _CARD])
+_CALIBRATION = ("temperature", "text_temperature", "reject_threshold")
+_FEWEST_MISTAKES = 20  # Of validation characters, to fit a calibration on.
 
 
 def export_preset(workdir: Path, name: str, data: Path, presets: Path, notes: Path | None = None) -> Path:
@@ -143,7 +145,7 @@ def _describe(
         result |= measure_lines.measure(task, target / _TFLITE)
         card = measure_lines.card(name, result)
     else:
-        result |= _of_characters(task, target / _TFLITE, model)
+        result |= _of_characters(task, target / _TFLITE, model, result)
         card = cards.card(name, result, task.model.input_shape)
     _write(target, result, card)
 
@@ -153,17 +155,39 @@ def _write(target: Path, result: dict[str, Any], card: str) -> None:
     (target / _CARD).write_text(card, encoding="utf-8")
 
 
-def _of_characters(task: CharacterTask, tflite: Path, model: Path) -> dict[str, Any]:
+def _of_characters(task: CharacterTask, tflite: Path, model: Path, known: dict[str, Any]) -> dict[str, Any]:
     measured = measure_characters.measure(task.model, Session(tflite), task.validation, task.characters)
-    fitted = measured.fit()
     return {
         "size": task.model.input_shape[1],
-        "temperature": fitted.temperature,
-        "text_temperature": measured.fit_text_temperature(),
-        "reject_threshold": fitted.threshold,
+        **_calibration(measured, model, known),
         "validation": measured.figures(),
         "latency": latency.measure(model, tflite),
     }
+
+
+def _calibration(measured: measure_characters.Measured, model: Path, known: dict[str, Any]) -> dict[str, Any]:
+    """What makes scores of logits, `calibrated_by` being the preset that it is taken over from, None if it is fitted.
+
+    Few mistakes tell of chance: of characters that are all read right, the surest scores would be the best.
+    """
+    if measured.mistakes >= _FEWEST_MISTAKES:
+        fitted = measured.fit()
+        values = fitted.temperature, measured.fit_text_temperature(), fitted.threshold
+        return dict(zip(_CALIBRATION, values, strict=True)) | {"calibrated_by": None}
+    start = known.get("recipe", {}).get("start")
+    for name, result in ((model.resolve().name, known), (start, _preset_of(start))):
+        if set(_CALIBRATION) <= set(result):
+            return {field: result[field] for field in _CALIBRATION} | {"calibrated_by": name}
+    values = max(1.0, measured.fit().temperature), max(1.0, measured.fit_text_temperature()), None
+    return dict(zip(_CALIBRATION, values, strict=True)) | {"calibrated_by": None}
+
+
+def _preset_of(name: str | None) -> dict[str, Any]:
+    """What is known of a bundled preset; nothing of another model."""
+    try:
+        return zoo.describe(name) if name else {}
+    except ValueError:
+        return {}
 
 
 def _facts(path: Path) -> dict[str, Any]:

@@ -144,12 +144,59 @@ def test_a_card_does_not_claim_more_than_was_measured(preset: Path) -> None:
     assert "never saw." not in text
     assert "calibration cannot be measured" in text
     assert "Nothing is noted on the licences" in text
-    assert "No score is high enough" in text
+    assert "No score is known to be high enough" in text
     assert "No character was read as another one." in text
     assert "## Speed" not in text
     result["data"] |= {"hands": ["b"], "hands_before": ["d_scan"]}
     text = card("tiny", result, (None, 64, 64, 1))
     assert "Writers that a model which this one went on from was trained on: d." in text
+
+
+def _measured(mistakes: int) -> measure_characters.Measured:
+    """What a model answers that is sure of itself, to 200 characters."""
+    labels = np.full(200, 1)
+    logits = np.tile(np.array([0, 9, 0], np.float32), (200, 1))
+    logits[:mistakes] = [0, 0, 9]
+    glyphs = sources.Glyphs("z", np.zeros((200, 96, 96), np.uint8), labels, real=True)
+    return measure_characters.Measured([glyphs], [], [logits], ["", "一", "丁"])
+
+
+@pytest.mark.parametrize(
+    ("known", "by"),
+    [
+        ({"temperature": 1.5, "text_temperature": 1.7, "reject_threshold": 0.8}, "mine"),
+        ({"recipe": {"start": "hanzinet_s"}}, "hanzinet_s"),
+        ({"recipe": {"start": "a_run"}}, None),
+        ({"recipe": {"start": None}}, None),
+    ],
+)
+def test_few_mistakes_leave_scores_as_they_were(known: dict[str, Any], by: str | None) -> None:
+    measured = _measured(0)
+    expected = {"mine": known, "hanzinet_s": zoo.describe("hanzinet_s")}.get(by or "", {})
+    assert measured.fit().temperature < 0.2  # They are all read right, so nothing could be too sure.
+    found = presets._calibration(measured, Path("mine"), known)
+    assert found == {
+        "temperature": expected.get("temperature", 1.0),
+        "text_temperature": expected.get("text_temperature", 1.0),
+        "reject_threshold": expected.get("reject_threshold"),
+        "calibrated_by": by,
+    }
+
+
+def test_mistakes_enough_fit_scores(preset: Path) -> None:
+    measured = _measured(20)
+    found = presets._calibration(measured, Path("mine"), _result(preset))
+    assert found["calibrated_by"] is None
+    assert found["temperature"] == measured.fit().temperature
+    assert calibration.scores_of(measured.logits[0], found["temperature"])[0] == pytest.approx(0.9, abs=0.01)
+
+
+def test_a_card_names_whose_calibration_it_has(preset: Path) -> None:
+    text = card(
+        "mine", _result(preset) | {"calibrated_by": "other", "reject_threshold": 0.9}, (None, 64, 64, 1)
+    )
+    assert "From the score 0.900 on, 99% of the answers of other to" in text
+    assert "Temperature and threshold above are those of other" in text
 
 
 def test_a_preset_is_measured_again_and_keeps_its_model_and_its_notes(copy: Path, data: Path) -> None:

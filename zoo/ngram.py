@@ -99,9 +99,7 @@ class Continuations:
         """What each context, as of `places`, leaves to a shorter one: float32 of their shape."""
         return np.asarray(self._rest[contexts])
 
-    def kept(
-        self, contexts: np.ndarray, following: np.ndarray
-    ) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    def kept(self, contexts: np.ndarray, following: np.ndarray) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
         """What is kept of some classes after some contexts.
 
         Args:
