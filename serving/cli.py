@@ -329,7 +329,8 @@ def evaluate(
 
     Args:
         model: Name of a bundled model, folder of a finished run, or folder that `hanzoo preset` made.
-        data: Folder of training data, of hands (*.npz, one a writer), or of pictures (CHARACTER/*.png).
+        data: Folder of training data, of hands (*.npz, one a writer), of pictures (CHARACTER/*.png or CHARACTER_1.png),
+            or of archives (.gnt, .zip).
         fonts: Fonts as for training; for readers of lines only.
         json: File for all figures, those of each character too.
         pictures: Folder for confusions.png, the pairs that are most often taken for each other.

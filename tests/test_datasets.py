@@ -290,6 +290,7 @@ def test_what_cannot_be_used_is_left_out_and_counted(tmp_path: Path) -> None:
         "口_1.png": blank.getvalue(),
         "日_1.png": _png("日", side=3),
         "unnamed.png": _png("一"),
+        "1.png": _png("一"),  # A number, no digit.
         "龘_1.png": _png("龘"),
         "①_1.png": _png("一"),  # NFKC takes it for 1, but it looks otherwise.
         "readme.txt": b"",
@@ -305,6 +306,7 @@ def test_what_cannot_be_used_is_left_out_and_counted(tmp_path: Path) -> None:
         "口_1.png: it shows no ink.",
         "日_1.png: its sides must be 4 to 4,096 pixels. Received: (3, 3).",
         "unnamed.png: its name must be CHARACTER/1.png or CHARACTER_1.png.",
+        "1.png: its name must be CHARACTER/1.png or CHARACTER_1.png.",
     ]
     datasets.build("ai_free_common", tmp_path / "set", tmp_path / "built")
     again = datasets.build("ai_free_common", data_dir=tmp_path / "built")  # It is built already.

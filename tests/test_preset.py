@@ -289,16 +289,39 @@ def test_a_folder_of_pictures_is_measured_whole(preset: Path, tmp_path: Path) ->
     assert found["characters"].keys() == set("一二三")
 
 
+def test_pictures_that_are_named_by_their_character_are_measured(preset: Path, tmp_path: Path) -> None:
+    folder = made_hands.write_folder(tmp_path / "mine", pictures=2)
+    for picture in list(folder.glob("*/*.png")):
+        picture.rename(folder / f"{picture.parent.name}_{picture.name}")
+        if not any(picture.parent.iterdir()):
+            picture.parent.rmdir()
+    found = measure_characters.evaluate(preset, folder).report
+    assert found["writers"]["mine"]["samples"] == 6
+    assert found["characters"].keys() == set("一二三")
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda folder: None, "must be a folder"),
-        (lambda folder: folder.mkdir(), "must hold hands/train"),
+        (lambda folder: folder.mkdir(), r"must hold hands/dev/\*\.npz"),
+        (
+            lambda folder: made_hands.write_data(folder).joinpath("hands/dev").rename(folder / "other"),
+            "must hold hands/dev",
+        ),
         (
             lambda folder: made_hands.write_folder(folder, "一龘"),
             "1 characters that the model does not know: 龘",
         ),
-        (lambda folder: (folder / "一").mkdir(parents=True), "none of its 0 pictures can be read"),
+        (lambda folder: (folder / "一").mkdir(parents=True), r"none of its 0 pictures can be read\.$"),
+        (
+            lambda folder: made_hands.write_hand(made_hands.write_folder(folder) / "x.npz", 4),
+            r"holds folders of pictures and x\.npz\. Keep each",
+        ),
+        (
+            lambda folder: (made_hands.write_folder(folder) / "x.zip").write_bytes(b""),
+            r"png and x\.zip beside them\. Keep each",
+        ),
     ],
 )
 def test_a_folder_without_labelled_characters_is_told(make, message: str, tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ import numpy as np
 from training import sources
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+KINDS = (".zip", ".gnt", *_PICTURES)
+"""How the names of files of handwriting end; parts of a split archive end in a number besides."""
+
 _PART = re.compile(r"(.+\.zip)\.(\d+)", re.IGNORECASE)  # a part of a split archive
 _HEADER = struct.Struct("<I2sHH")  # of a .gnt record: size, tag, width, height
 
@@ -75,7 +78,12 @@ def readable(found: Iterable[Found], skipped: list[str]) -> Iterator[tuple[Found
 
 
 def files_of(path: Path) -> list[Source]:
-    """The archives of a folder; else its `.gnt` files; else its pictures; or the file that `path` is."""
+    """The archives of a folder; else its `.gnt` files; else its pictures; or the file that `path` is.
+
+    Raises:
+        ValueError: There are none, a part of a split archive is missing, or pictures in folders of characters stand
+            beside archives.
+    """
     if path.is_dir():
         inside = (file for file in path.rglob("*") if not _hidden(file.relative_to(path).parts))
         files = sorted(file for file in inside if file.is_file())
@@ -86,8 +94,14 @@ def files_of(path: Path) -> list[Source]:
     else:
         raise ValueError(f"`path` must be a folder or file of handwriting. Received: {path}.")
     archives = _archives(files)
-    for kind in ((".gnt",), _PICTURES):
-        archives = archives or [(file,) for file in files if file.suffix.lower() in kind]
+    pictures = [file for file in files if file.suffix.lower() in _PICTURES]
+    archives = archives or [(file,) for file in files if file.suffix.lower() == ".gnt"]
+    beside = [file for file in pictures if len(file.parent.name) == 1 and file.parent != path]
+    if archives and beside and path.is_dir():
+        raise ValueError(
+            f"{path}: holds pictures as {beside[0]} and {archives[0][0].name} beside them. Keep each in a folder of its own."
+        )
+    archives = archives or [(file,) for file in pictures]
     if not archives:
         raise ValueError(
             f"{path}: must hold zip archives, .gnt files, or pictures (CHARACTER/1.png or CHARACTER_1.png)."
@@ -139,8 +153,9 @@ def _labelled(
 ) -> Iterator[Found]:
     """A picture with the character that its folder or its name begins with, if there is one."""
     stem = parts[-1].rpartition(".")[0]
-    label = parts[-2] if len(parts) > 1 and len(parts[-2]) == 1 else stem.partition("_")[0]
-    if len(label) == 1:
+    of_folder = parts[-2] if len(parts) > 1 else ""
+    label, numbered, _ = (of_folder, True, "") if len(of_folder) == 1 else stem.partition("_")
+    if len(label) == 1 and numbered:
         yield Found(where, label, "", read)
     else:
         skipped.append(f"{where}: its name must be CHARACTER/1.png or CHARACTER_1.png.")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from training import sources
+from training import archives, sources
 from training.sources import Glyphs
 
 
@@ -12,8 +12,8 @@ def read(data: Path, characters: Sequence[str]) -> tuple[list[Glyphs], list[str]
 
     Args:
         data: A folder of training data with `hands/dev`, of which these validation writers are taken; a
-            folder of hands, `*.npz`, or one such file; a folder of public handwriting, zip archives or
-            `.gnt` files, as `training.datasets` reads it; or a folder of pictures for each character,
+            folder of hands, `*.npz`, or one such file; public handwriting as `training.datasets` reads it, zip
+            archives, `.gnt` files or pictures `CHARACTER_1.png`; or a folder of pictures for each character,
             `CHARACTER/*.png`.
         characters: The character of each class of the model.
 
@@ -21,15 +21,28 @@ def read(data: Path, characters: Sequence[str]) -> tuple[list[Glyphs], list[str]
         The characters, and a line for each picture that cannot be read, with the reason.
 
     Raises:
-        ValueError: It holds none of these, or pictures of characters that the model does not know.
+        ValueError: It holds none of these or several, or pictures of characters that the model does not know.
         OSError: A file cannot be read.
     """
-    if data.is_file():
+    if not data.exists():
+        raise ValueError(f"`data` must be a folder, or a file of handwriting. Received: {data}.")
+    if data.suffix == ".npz" and data.is_file():
         return [sources.read_hand(data)], []
-    for folder in (data / "hands" / "dev", data):
-        if any(folder.glob("*.npz")):
-            return sources.read_hands(folder), []
-    if any(file.suffix.lower() in (".gnt", ".zip") for file in data.rglob("*")):
+    files = [file for folder in (data / "hands" / "dev", data) for file in sorted(folder.glob("*.npz"))]
+    folders = data.is_dir() and any(len(path.name) == 1 for path in data.iterdir() if path.is_dir())
+    if files and folders:
+        raise ValueError(
+            f"{data}: holds folders of pictures and {files[0].name}. Keep each in a folder of its own."
+        )
+    if files:
+        return sources.read_hands(files[0].parent), []
+    kinds = {file.suffix.lower() for file in ([data] if data.is_file() else data.rglob("*"))}
+    if not folders and not kinds & {*archives.KINDS}:
+        raise ValueError(
+            f"{data}: must hold hands/dev/*.npz, *.npz, zip archives, .gnt files, or pictures (CHARACTER/1.png or "
+            "CHARACTER_1.png)."
+        )
+    if not folders or kinds & {".gnt", ".zip"}:
         from training import datasets  # Brings tensorflow-datasets, which the other data do not need.
 
         dropped = datasets.Dropped()

@@ -273,9 +273,8 @@ def read_folder(folder: Path, characters: Sequence[str], generated: bool = False
                 labels.append(index)
                 names.append(label)
     if not pictures and not generated:
-        raise ValueError(
-            f"{folder}: none of its {len(skipped)} pictures can be read. {skipped[0] if skipped else ''}"
-        )
+        first = f" {skipped[0]}" if skipped else ""
+        raise ValueError(f"{folder}: none of its {len(skipped)} pictures can be read.{first}")
     images = place_pictures(pictures, names) if pictures else np.zeros((0, EM, EM), np.uint8)
     return Glyphs(folder.name, images, np.array(labels, np.int32), real=not generated), skipped
 
