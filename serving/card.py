@@ -5,6 +5,7 @@ from typing import Any
 from serving import reading_tables
 from training import sources
 from training.calibration import PRECISION
+from zoo import kinds
 
 
 def card(name: str, result: dict[str, Any], shape: tuple[int | None, ...]) -> str:
@@ -53,7 +54,7 @@ int8 and float32 agree on {figures["agreement_int8_float32"]:.4f} of them. What 
 
 {reading_tables.by_kind(figures)}
 
-Look-alikes, such as 0 O 。 or 一 — -, have the same shape: only size, place and the text around tell them apart.
+Look-alikes have the same shape, and only size, place and the text around tell them apart: {_look_alikes()}.
 
 ## Calibration
 
@@ -75,6 +76,10 @@ def _threshold(result: dict[str, Any]) -> str:
         return f"No score is known to be high enough for {PRECISION:.0%} right answers."
     of = f" of {result['calibrated_by']}" if result.get("calibrated_by") else ""
     return f"From the score {threshold:.3f} on, {PRECISION:.0%} of the answers{of} to validation characters are right."
+
+
+def _look_alikes() -> str:
+    return ", ".join(f"`` {' '.join(group)} ``" for group in kinds.LOOK_ALIKES)
 
 
 def _licence(data: dict[str, Any]) -> str:

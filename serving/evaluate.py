@@ -62,7 +62,9 @@ def read_labelled(folder: Path) -> list[Labelled]:
                 f"{manifest}: each line must be an image, a tab and its text. Received: line {number}."
             )
         about = truth.get(name, {})
-        groups = {key: str(about[key]) for key in ("level", "style", "source", "ink") if key in about}
+        groups = {
+            key: str(about[key]) for key in ("level", "style", "source", "direction", "ink") if key in about
+        }
         pages.append(Labelled(folder / name, text.replace("\\n", "\n"), groups))
     return pages
 
@@ -124,6 +126,7 @@ def evaluate(
     read: Callable[[Path], str],
     pages: list[Labelled],
     progress: Callable[[str], None] = lambda line: None,
+    apart: Sequence[str] = (),
 ) -> dict[str, Errors]:
     """Reads all pages.
 
@@ -131,6 +134,7 @@ def evaluate(
         read: The text of a picture, which may raise `ImageError` or `LayoutError`.
         pages: What to read.
         progress: Is told of each page.
+        apart: Sources of pages; all pages but theirs make groups too.
 
     Returns:
         The errors of all together, and of each group.
@@ -142,7 +146,7 @@ def evaluate(
         except (ImageError, LayoutError) as error:
             progress(f"{page.path.name}: {error}")
             text = None
-        for group in _groups(page):
+        for group in _groups(page, apart):
             errors[group].add(text, page.text)
         own = Errors()
         own.add(text, page.text)
@@ -150,8 +154,13 @@ def evaluate(
     return dict(errors)
 
 
-def _groups(page: Labelled) -> Iterator[str]:
+def _groups(page: Labelled, apart: Sequence[str]) -> Iterator[str]:
     yield "all"
+    if apart and page.groups.get("source") not in apart:
+        others = f"all but {', '.join(apart)}"
+        yield others
+        if "level" in page.groups:
+            yield f"level {page.groups['level']}, {others}"
     for key, value in page.groups.items():
         yield f"{key} {value}"
     if {"level", "source"} <= page.groups.keys():
@@ -198,6 +207,13 @@ def main() -> None:
         action="store_true",
         help="read lines with the recognisers of PP-OCR too; with --layout line, needs the extra `compare`",
     )
+    parser.add_argument(
+        "--apart",
+        nargs="+",
+        default=[],
+        metavar="SOURCE",
+        help="tell the rates of all pages but those of a hand too",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
     options = parser.parse_args()
     if options.peers and options.layout != "line":
@@ -210,10 +226,10 @@ def main() -> None:
             if column.style in (None, *options.styles):
                 print(f"{column.title}:")
                 reader = Reader(context=column.context, style=column.style)
-                figures[name] = evaluate(_text_of(reader, options.layout), pages, print)
+                figures[name] = evaluate(_text_of(reader, options.layout), pages, print, options.apart)
         for name, other in others.items():
             print(f"{name}:")
-            figures[name] = evaluate(_line_of(other), pages, print)
+            figures[name] = evaluate(_line_of(other), pages, print, options.apart)
     except ValueError as error:
         parser.exit(1, f"hanzoo: {error}\n")
     print(f"\n{table(figures)}")

@@ -134,7 +134,8 @@ def table(result: dict[str, Any]) -> str:
     return (
         f"{shown}\n\nPP-OCR is shown a character as a bare cell, on white paper three times as wide, or padded as it "
         "pads lines itself, whichever way it reads best; a bare cell takes it the least time. A second look, which "
-        "`hanzoo read` takes at single characters, shows those in doubt again, turned to either side."
+        "`hanzoo read` takes at single characters, shows those in doubt again, turned to either side. Milliseconds on one "
+        f"thread, in batches of {result['batch']}: {benchmark.machine_in_words(result['machine'])}."
     )
 
 

@@ -37,8 +37,8 @@ def test_errors_are_counted_over_pages_and_groups(tmp_path: Path) -> None:
         "a.png\t天地，\\n玄黃\nb.png\t宇宙\nc.png\t洪荒\n", encoding="utf-8"
     )
     truth = {
-        "a.png": {"level": "flat", "source": "w1", "ink": "pencil"},
-        "b.png": {"level": "phone", "source": "w1", "ink": "blue"},
+        "a.png": {"level": "flat", "source": "w1", "ink": "pencil", "direction": "vertical"},
+        "b.png": {"level": "phone", "source": "w1", "ink": "blue", "direction": "horizontal"},
     }
     (tmp_path / "truth.json").write_text(json.dumps(truth), encoding="utf-8")
     pages = evaluate.read_labelled(tmp_path)
@@ -53,6 +53,11 @@ def test_errors_are_counted_over_pages_and_groups(tmp_path: Path) -> None:
     assert errors["level flat"].rate == pytest.approx(1 / 5)
     assert errors["level phone, source w1"].edits == 1
     assert (errors["ink pencil"].edits, errors["ink blue"].edits) == (1, 1)
+    assert (errors["direction vertical"].edits, errors["direction horizontal"].edits) == (1, 1)
+    assert "all but w1" not in errors
+    others = evaluate.evaluate(read({}), pages, apart=["w2"])
+    assert (others["all but w2"].pages, others["level phone, all but w2"].pages) == (3, 1)
+    assert evaluate.evaluate(read({}), pages, apart=["w1"])["all but w1"].pages == 1
     alone = evaluate.evaluate(read({}), pages)
     table = evaluate.table({"in_context": errors, "alone": alone})
     assert "| all | 3 | 9 | 0.4444 | 1.0000 | 1 |" in table

@@ -7,7 +7,8 @@ Pairs and triples that tell little beyond what is shorter are left out, and thei
 Running text tells which characters follow each other in the matters that it is about; a list of words with their
 frequencies, such as `tsi.src` of libchewing, tells it for the language at large, within words only. What marks stand
 there is a matter of the kind of text: laws and poems hardly ask or exclaim. So the marks that may stand in the same
-place share a part of their counts, and no triple begins with a mark or goes on after one.
+place share a part of their counts, and no triple begins with a mark or goes on after one, but between digits or letters.
+Texts that are at hand know few numbers and Latin words, so some are made up and put into one line of eight.
 
 References:
     Kneser and Ney 1995, https://doi.org/10.1109/ICASSP.1995.479394
@@ -26,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from training import checkpoint
+from training import checkpoint, facts
 from training.texts import HOLD_OUT, apart, open_text, passages_of, read_texts
 from zoo import charset, kinds
 from zoo.ngram import BLANK, Bigram, Trigram, by_rank
@@ -35,6 +36,7 @@ _LINES_AT_ONCE = 100_000
 _RUN = 5  # Counts of any two characters of an alphabet.
 _MARKS = (",。、;:?!", "「《〈(", "」》〉)")  # Those of a group may stand in the same place.
 _SHARED = 0.2  # Share of the counts of such a mark that goes to all of its group, each an equal part.
+_WITH_FACT = 8  # Of so many lines one gets a number or Latin word.
 _MOST = 2**40  # The frequency of a word.
 _OF_WORDS = 0.5  # What all words together weigh, in the counts of the texts.
 _LEVELS = 127  # Finer ones would tell less than what else the file has room for.
@@ -114,9 +116,10 @@ def train(
             learn and to measure, or `limit` is less than a file without any pair.
     """
     learnt = held = count([])
+    rng = np.random.default_rng(0)
     barred = passages_of(without)
     for text in texts:
-        for some, kept_back in _count_file(text, barred):
+        for some, kept_back in _count_file(text, barred, rng):
             learnt, held = learnt + some, held + kept_back
     if not learnt.pairs.nnz or not held.pairs.nnz:
         raise ValueError(
@@ -225,9 +228,14 @@ def _runs() -> sparse.csr_matrix:
     size = len(charset.CHARACTERS)
     counts = np.zeros((size, size), np.int64)
     for kind in ("digits", "Latin", "bopomofo"):
-        alphabet = [index for index, one in enumerate(charset.CHARACTERS) if one and kinds.kind(one) == kind]
+        alphabet = np.flatnonzero(_of_kinds(kind))
         counts[np.ix_(alphabet, alphabet)] = _RUN
     return sparse.csr_matrix(counts)
+
+
+def _of_kinds(*names: kinds.Kind) -> np.ndarray:
+    """Which classes are characters of these kinds, bool (classes,)."""
+    return np.array([bool(one) and kinds.kind(one) in names for one in charset.CHARACTERS])
 
 
 def build(
@@ -347,7 +355,9 @@ def _pairs(counts: sparse.csr_matrix, unigram: np.ndarray) -> _Continued:
 def _triples(
     counts: Counts, pairs: sparse.csr_matrix, bigram: Bigram, sharing: sparse.csr_matrix
 ) -> _Continued:
-    """All triples whose first two characters are no marks and are kept as a pair, with smoothed shares.
+    """All triples whose first two characters are kept as a pair, with smoothed shares.
+
+    Marks are first or in the middle of none, but for those between digits or letters.
 
     Args:
         counts: What was seen.
@@ -355,11 +365,11 @@ def _triples(
         bigram: What is kept of them.
         sharing: As of `build`.
     """
-    marks = [
-        index for index, one in enumerate(charset.CHARACTERS) if one and kinds.kind(one) == "punctuation"
-    ]
-    places = bigram.pairs.places(counts.triples[:, 0], counts.triples[:, 1])
-    places[np.isin(counts.triples[:, :2], marks).any(1)] = -1
+    marked, counted = _of_kinds("punctuation"), _of_kinds("digits", "Latin")
+    first, middle, third = counts.triples.T
+    between = marked[middle] & counted[first] & counted[third]
+    places = bigram.pairs.places(first, middle)
+    places[(marked[first] | marked[middle]) & ~between] = -1
     kept = places >= 0
     before, previous, after = counts.triples[kept].T
     shape = (len(bigram.pairs), bigram.classes)
@@ -465,14 +475,15 @@ def _levels(shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.minimum(np.ceil(-np.log(shares) / step), _LEVELS).astype(np.uint8), np.array(step)
 
 
-def _count_file(path: Path, barred: set[str]) -> Iterator[tuple[Counts, Counts]]:
-    """Counts of the lines to learn and of those held out, a part of the file at a time."""
+def _count_file(path: Path, barred: set[str], rng: np.random.Generator) -> Iterator[tuple[Counts, Counts]]:
+    """Counts of the lines to learn, some with facts, and of those held out, a part of the file at a time."""
     with open_text(path) as file:
         try:
             while lines := list(itertools.islice(file, _LINES_AT_ONCE)):
                 lines = apart(lines, barred)
                 held = lines[HOLD_OUT - 1 :: HOLD_OUT]
                 del lines[HOLD_OUT - 1 :: HOLD_OUT]
+                lines[::_WITH_FACT] = [facts.with_fact(line, rng) for line in lines[::_WITH_FACT]]
                 yield count(lines), count(held)
         except (UnicodeDecodeError, lzma.LZMAError, EOFError) as error:
             raise ValueError(f"{path}: this is no UTF-8 text, plain or .xz: {error}") from error

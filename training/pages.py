@@ -10,14 +10,13 @@ in `ignore`, as those of printed words do. Blanks are no part of the text either
 import argparse
 import dataclasses
 import re
-import string
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from training import photograph, sheets, sources, writing
+from training import facts, photograph, sheets, sources, writing
 from training.paper import Paper, random_paper
 from training.sources import Glyphs
 from training.texts import read_texts
@@ -27,22 +26,6 @@ INKS = sheets.INKS | {"red": ((150, 15, 25), (215, 75, 80))}
 """The darkest and the lightest RGB of each ink."""
 
 _RANDOM, _MIXED = 0.12, 0.15  # Shares of the sentences that are random characters, and that hold a fact.
-_FACTS = (
-    *(
-        "民國1##年1#月2#日",
-        "20##年#月#日",
-        "20##/1#/2#",
-        "20##.#.#",
-        "上午1#:##",
-        "第##條",
-        "第#章",
-        "#、",
-        "(#)",
-    ),
-    *("#,###元", "NT$##0", "##%", "#.#公斤", "3#.#℃", "(0#)2###-####", "09##-######", "No.##", "##×#=1##"),
-    *("&@@@@", "@@@@@@@", "&&&", "&@@ @@@@", "@@@@@.@@@", "@@@@@@@@@@", "&&-#", "&@@@'@", "@@@_@@"),
-)
-"""Dates, numbers and words: # is a digit, & a large letter, @ a small one."""
 _REMARKED = 0.3  # Share of the sentences with other marks; laws and poems hardly know ？ ！ and 「」.
 _STOPS = "，。、；：？！…—"
 _QUOTES = ("「」", "『』", "（）", "《》", "〈〉", "“”")
@@ -414,8 +397,7 @@ def _sentence(texts: Sequence[str], hand: Hand, rng: np.random.Generator) -> str
         return "".join(known[index] for index in rng.integers(len(known), size=rng.integers(6, 30)))
     text = texts[int(rng.integers(len(texts)))].strip()
     if kind > 1 - _MIXED:
-        place = int(rng.integers(len(text) + 1))
-        text = text[:place] + _fact(rng) + text[place:]
+        text = facts.with_fact(text, rng)
     return _with_other_marks(text, rng) if rng.random() < _REMARKED else text
 
 
@@ -428,13 +410,6 @@ def _with_other_marks(text: str, rng: np.random.Generator) -> str:
     end = start + int(rng.integers(1, _QUOTED + 1))
     opening, closing = rng.choice(_QUOTES)
     return text[:start] + opening + text[start:end] + closing + text[end:]
-
-
-def _fact(rng: np.random.Generator) -> str:
-    """A date, a number or a Latin word."""
-    choices = {"#": string.digits, "&": string.ascii_uppercase, "@": string.ascii_lowercase}
-    pattern = _FACTS[rng.integers(len(_FACTS))]
-    return re.sub("[#&@]", lambda found: choices[found[0]][rng.integers(len(choices[found[0]]))], pattern)
 
 
 def _listed(quad: np.ndarray) -> list[list[float]]:

@@ -79,7 +79,8 @@ def flatten(image: np.ndarray) -> np.ndarray:
     dark = flat[flat < 200]
     ink = float(np.percentile(dark, 10)) if dark.size > flat.size // 2000 else 128.0
     gain = 215 / (255 - min(max(ink, 40.0), 160.0))
-    return cv2.convertScaleAbs(255 - np.clip((250.0 - flat) * gain, 0, 255))
+    stretched = cv2.convertScaleAbs(255 - np.clip((250.0 - np.arange(256)) * gain, 0, 255))
+    return cv2.LUT(flat, stretched)
 
 
 def ink_box(flat: np.ndarray) -> tuple[int, int, int, int] | None:
