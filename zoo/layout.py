@@ -20,6 +20,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from zoo import mixed
 from zoo.manuscript import Direction
 
 # In em.
@@ -34,6 +35,7 @@ _SHORT = 4.0  # Page numbers are shorter.
 _LONG = 2.0  # Lengths by thickness from which on a quadrilateral shows how it is written.
 _LEAN = 0.12  # Slope of the margins of a photographed page against its lines, at most.
 _EMPTY = 1.7  # Steps from line to line that leave a row empty.
+_PARTED = 2.6  # Steps that leave more rows empty, with which columns end.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,20 +75,20 @@ def arrange(quads: np.ndarray) -> list[Block]:
     direction = _direction(quads)
     other: Direction = "vertical" if direction == "horizontal" else "horizontal"
     strange = _written_across(quads, direction)
-    height = quads[:, :, 1].mean(1)
-    above = strange & (height < np.median(height[~strange]))
-    parts = [(above, other), (~strange, direction), (strange & ~above, other)]
+    if strange.any():
+        corners = quads @ _axes(quads[~strange], direction)
+        parts = mixed.parts(corners, strange, 1 if direction == "horizontal" else 0, _LEAN)
+    else:
+        parts = [np.arange(len(quads))]
     return [
         Block(block.direction, [order[line].tolist() for line in block.lines])
-        for chosen, written in parts
-        for block in _arranged(quads, np.flatnonzero(chosen), written)
+        for part in parts
+        for block in _arranged(quads, part, other if strange[part[0]] else direction)
     ]
 
 
 def _arranged(quads: np.ndarray, chosen: np.ndarray, direction: Direction) -> Iterator[Block]:
     """The blocks of some quadrilaterals, all of one direction."""
-    if not len(chosen):
-        return
     pieces = _Lines.of(quads[chosen], direction)
     lines = _absorbed(_joined(pieces))
     along = pieces.start[:, 0] + pieces.end[:, 0]
@@ -117,24 +119,11 @@ class _Lines:
     @classmethod
     def of(cls, quads: np.ndarray, direction: Direction) -> "_Lines":
         """Each quadrilateral, (n, 4, 2), as a piece of its own."""
-        first, second, third, fourth = quads.transpose(1, 0, 2)
-        if direction == "vertical":
-            first, second, third, fourth = second, third, fourth, first
-        start, end = (first + fourth) / 2, (second + third) / 2
-        thick = (np.linalg.norm(fourth - first, axis=1) + np.linalg.norm(third - second, axis=1)) / 2
-        way = end - start
-        length = np.linalg.norm(way, axis=1)
-        em = max(_median(thick, length), 1e-6)
-        # Long lines tell best how the page is turned.
-        forward = np.array([1.0, 0.0] if direction == "horizontal" else [0.0, 1.0])
-        turns = np.arctan2(way @ [-forward[1], forward[0]], way @ forward)
-        turn = _median(turns, length * (length / np.maximum(thick, 0.1 * em)))
-        cosine, sine = np.cos(turn), np.sin(turn)
-        along = np.array([[cosine, -sine], [sine, cosine]]) @ forward
-        axes = np.stack([along, [-along[1], along[0]]], 1) / em
+        start, end, thick = _middles(quads, direction)
+        axes = _axes(quads, direction)
         start, end = start @ axes, end @ axes
         end[:, 0] = np.maximum(start[:, 0], end[:, 0])
-        return cls(start, end, thick / em, [[index] for index in range(len(quads))])
+        return cls(start, end, thick * np.linalg.norm(axes[:, 0]), [[index] for index in range(len(quads))])
 
     def __len__(self) -> int:
         return len(self.thick)
@@ -142,6 +131,30 @@ class _Lines:
     @property
     def length(self) -> np.ndarray:
         return self.end[:, 0] - self.start[:, 0]
+
+
+def _middles(quads: np.ndarray, direction: Direction) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where quadrilaterals start and end, (n, 2) each, and how thick they are, (n,), in pixels."""
+    first, second, third, fourth = quads.transpose(1, 0, 2)
+    if direction == "vertical":
+        first, second, third, fourth = second, third, fourth, first
+    thick = (np.linalg.norm(fourth - first, axis=1) + np.linalg.norm(third - second, axis=1)) / 2
+    return (first + fourth) / 2, (second + third) / 2, thick
+
+
+def _axes(quads: np.ndarray, direction: Direction) -> np.ndarray:
+    """What turns pixels into the frame of the writing, in em, float (2, 2): points @ axes."""
+    start, end, thick = _middles(quads, direction)
+    way = end - start
+    length = np.linalg.norm(way, axis=1)
+    em = max(_median(thick, length), 1e-6)
+    # Long lines tell best how the page is turned.
+    forward = np.array([1.0, 0.0] if direction == "horizontal" else [0.0, 1.0])
+    turns = np.arctan2(way @ [-forward[1], forward[0]], way @ forward)
+    turn = _median(turns, length * (length / np.maximum(thick, 0.1 * em)))
+    cosine, sine = np.cos(turn), np.sin(turn)
+    along = np.array([[cosine, -sine], [sine, cosine]]) @ forward
+    return np.stack([along, [-along[1], along[0]]], 1) / em
 
 
 def _median(values: np.ndarray, weights: np.ndarray) -> float:
@@ -176,11 +189,21 @@ def _direction(quads: np.ndarray) -> Direction:
 
 
 def _written_across(quads: np.ndarray, direction: Direction) -> np.ndarray:
-    """Which lines are written across the others, such as a heading above vertical text, bool (n,)."""
+    """Which lines are written across the others, such as a heading above vertical text, bool (n,).
+
+    What is short shows no direction, and goes with the nearest that is long.
+    """
     wide, high = _sides(quads)
     em = _median(np.minimum(wide, high), np.maximum(wide, high))
-    length, thick = (high, wide) if direction == "horizontal" else (wide, high)
-    return length > _LONG * np.maximum(thick, em)
+    along, across = (wide, high) if direction == "horizontal" else (high, wide)
+    strange = across > _LONG * np.maximum(along, em)
+    usual = along > _LONG * np.maximum(across, em)
+    if not strange.any() or not usual.any():
+        return strange
+    low, high = quads.min(1), quads.max(1)
+    gaps = np.maximum(low[None] - high[:, None], 0)
+    distance = np.linalg.norm(np.maximum(gaps, gaps.transpose(1, 0, 2)), axis=2)
+    return strange | (~usual & (distance[:, strange].min(1) < distance[:, usual].min(1)))
 
 
 def _near(lines: _Lines, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -333,7 +356,7 @@ def _columns(lines: _Lines, members: np.ndarray, step: float) -> list[np.ndarray
         right = int(neighbour[left])
         if (left, right) in known:
             continue
-        lefts, rights = _run(start.tolist(), end.tolist(), across.tolist(), left, right, _EMPTY * step)
+        lefts, rights = _run(start.tolist(), end.tolist(), across.tolist(), left, right, step)
         pairs = beside[np.ix_(lefts, rights)]
         known |= {(lefts[one], rights[other]) for one, other in np.argwhere(pairs).tolist()}
         rows = int(min(pairs.any(0).sum(), pairs.any(1).sum()))
@@ -345,9 +368,10 @@ def _columns(lines: _Lines, members: np.ndarray, step: float) -> list[np.ndarray
 
 
 def _run(
-    start: list[float], end: list[float], across: list[float], left: int, right: int, empty: float
+    start: list[float], end: list[float], across: list[float], left: int, right: int, step: float
 ) -> tuple[list[int], list[int]]:
-    """How far the blank between two lines runs on.
+    """How far the blank between two lines runs on: over an empty row too, where lines stand on both sides of the
+    blank before it and after it.
 
     Args:
         start: Of all lines along the writing, from the first row on.
@@ -355,7 +379,7 @@ def _run(
         across: Of all lines.
         left: The line on the left of the blank.
         right: The line on its right.
-        empty: What is this far apart leaves a row empty.
+        step: From row to row.
 
     Returns:
         The lines on the left and those on the right of the blank; together they follow each other.
@@ -367,13 +391,28 @@ def _run(
         low, high, last = end[left], start[right], across[seed]
         for place in places:
             moved = abs(across[place] - last)
-            low, high, last = low - _LEAN * moved, high + _LEAN * moved, across[place]
+            low, high = low - _LEAN * moved, high + _LEAN * moved
+            if moved > _EMPTY * step:
+                rows = [
+                    [other for other in range(len(across)) if abs(across[other] - row) < _LEVEL * step]
+                    for row in (last, across[place])
+                ]
+                if moved > _PARTED * step or not all(_free(start, end, row, low, high) for row in rows):
+                    break
+            last = across[place]
             on_left = start[place] + end[place] < low + high
             low, high = (max(low, end[place]), high) if on_left else (low, min(high, start[place]))
-            if high - low < _GUTTER or moved > empty:
+            if high - low < _GUTTER:
                 break
             (lefts if on_left else rights).append(place)
     return sorted(lefts), sorted(rights)
+
+
+def _free(start: list[float], end: list[float], row: list[int], low: float, high: float) -> bool:
+    """Whether the lines of a row stand on both sides of a blank and leave it free; from `low` to `high` along."""
+    ends = [end[line] for line in row if start[line] + end[line] < low + high]
+    starts = [start[line] for line in row if start[line] + end[line] >= low + high]
+    return bool(ends and starts) and min(high, *starts) - max(low, *ends) >= _GUTTER
 
 
 def _blocks(lines: _Lines, region: np.ndarray, step: float) -> Iterator[list[int]]:
