@@ -209,6 +209,42 @@ def test_an_empty_row_ends_columns_where_one_of_them_ends():
     assert read(arrange(np.array(page, float))) == list(range(len(page)))
 
 
+@pytest.mark.parametrize("direction", ["horizontal", "vertical"])
+@pytest.mark.parametrize("close", [{0}, {0, 1}, {4}, {3, 4, 8}, set(range(9))])
+@pytest.mark.parametrize("title", [True, False])
+def test_pieces_are_not_joined_over_a_gutter_that_runs_on(direction, close, title):
+    # In some rows the columns come nearer than 1.6 em.
+    first = [box(100, 100 + 60 * row, 360 if row in close else 340, 40) for row in range(9)]
+    second = [box(510 if row in close else 530, 100 + 60 * row, 360, 40) for row in range(9)]
+    page = np.array([*([box(250, 20, 400, 40)] if title else []), *first, *second], float)
+    if direction == "vertical":  # The page turned to the right.
+        page = np.roll(np.stack([900 - page[..., 1], page[..., 0]], -1), 1, axis=1)
+    blocks = arrange(page)
+    assert {block.direction for block in blocks} == {direction}
+    assert read(blocks) == list(range(len(page)))
+    assert all(len(line) == 1 for block in blocks for line in block.lines)
+
+
+def test_two_halves_of_the_lines_of_a_poem_are_joined():
+    quads = [
+        half
+        for row in range(4)
+        for half in (box(100, 100 + 60 * row, 240, 40), box(390, 100 + 60 * row, 240, 40))
+    ]
+    assert arrange(np.array(quads, float)) == [Block("horizontal", [[0, 1], [2, 3], [4, 5], [6, 7]])]
+
+
+def test_pieces_are_joined_over_a_gap_that_whole_lines_cross():
+    pieces = [box(100, 100, 360, 40), box(510, 100, 360, 40), box(100, 160, 360, 40), box(510, 160, 360, 40)]
+    page = [
+        *pieces,
+        *rows(1, top=220, length=770),
+        *rows(1, top=280, length=770),
+        *rows(1, top=40, length=770),
+    ]
+    assert read(arrange(np.array(page, float))) == [6, *range(6)]
+
+
 @pytest.mark.parametrize("off", [-15, 25])  # Of its left side; its middle is half an em off.
 @pytest.mark.parametrize("gap", [58, 62])
 def test_a_page_number_is_no_piece_of_the_column_above_it(off: int, gap: int) -> None:

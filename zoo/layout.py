@@ -29,13 +29,15 @@ _WIDEST = 1.6  # and at most so far apart.
 _LEVELLER = 0.4  # Beyond one em apart they must be more level, by so much of that for each em.
 _MARK = 0.8  # Commas are smaller,
 _FAR = 0.8  # and stray further from the middle of their line.
-_GUTTER = 0.8  # Columns are at least so far apart.
+_GUTTER = 0.8  # Columns are at least so far apart,
+_COLUMN = 8.0  # and have lines that are so long: halves of the lines of a poem are shorter.
 _SHORT = 4.0  # Page numbers are shorter.
 
 _LONG = 2.0  # Lengths by thickness from which on a quadrilateral shows how it is written.
 _LEAN = 0.12  # Slope of the margins of a photographed page against its lines, at most.
 _EMPTY = 1.7  # Steps from line to line that leave a row empty.
 _PARTED = 2.6  # Steps that leave more rows empty, with which columns end.
+_NEAR = 3.5  # Steps to the rows that show a gutter.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -228,16 +230,18 @@ def _near(lines: _Lines, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return first, second, gap, np.abs(off)
 
 
-def _following(pieces: _Lines) -> np.ndarray:
-    """The piece that follows each one in its line, -1 for none, int (n,)."""
+def _following(pieces: _Lines, widest: float) -> np.ndarray:
+    """The piece that follows each one in its line, -1 for none, int (n,); at most `widest` of its size apart."""
     count, length, thick = len(pieces), pieces.length, pieces.thick
     first, second, gap, off = _near(pieces, _LEVEL * max(1.0, float(thick.max())))
     size = np.maximum(1, np.maximum(thick[first], thick[second]))
     # Pieces may overlap a little.
     least = -0.5 * np.minimum(np.minimum(length[first], length[second]), size)
     level = _LEVEL * (size - _LEVELLER * np.maximum(gap - 1, 0))
-    possible = (off < level) & (gap < _WIDEST * size) & (gap > least)
+    possible = (off < level) & (gap < widest * size) & (gap > least)
     first, second, cost = first[possible], second[possible], (np.abs(gap) + 2 * off)[possible]
+    apart = _over_a_gutter(pieces, first, second)
+    first, second, cost = first[~apart], second[~apart], cost[~apart]
     after, before = np.full(count, np.inf), np.full(count, np.inf)
     np.minimum.at(after, first, cost)
     np.minimum.at(before, second, cost)
@@ -250,10 +254,38 @@ def _following(pieces: _Lines) -> np.ndarray:
     return following
 
 
+def _over_a_gutter(pieces: _Lines, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Whether the blank between two pieces, numbers (pairs,), runs on as a gutter, bool (pairs,).
+
+    Two rows near it or more have it between long pieces then, and fewer cross it.
+    """
+    apart = np.zeros(len(first), bool)
+    low, high = pieces.end[first, 0], pieces.start[second, 0]
+    wide = np.flatnonzero(high - low > _GUTTER)
+    if not len(wide):
+        return apart
+    long = pieces.length > _COLUMN
+    across = (pieces.start + pieces.end)[:, 1] / 2
+    reach = _NEAR * _step(pieces)
+    for pair in wide.tolist():
+        moved = np.abs(across - (pieces.end[first[pair], 1] + pieces.start[second[pair], 1]) / 2)
+        near = (moved > _LEVEL) & (moved < reach)
+        before = pieces.end[:, 0] < high[pair] - _GUTTER + _LEAN * moved
+        behind = pieces.start[:, 0] > low[pair] + _GUTTER - _LEAN * moved
+        rows = min((near & long & before).sum(), (near & long & behind).sum())
+        apart[pair] = rows > max(1, (near & ~before & ~behind).sum())
+    return apart
+
+
 def _joined(pieces: _Lines) -> _Lines:
-    """Joins pieces of one line."""
+    """Joins pieces of one line, the near ones first."""
+    return _joined_up_to(_joined_up_to(pieces, _GUTTER), _WIDEST)
+
+
+def _joined_up_to(pieces: _Lines, widest: float) -> _Lines:
+    """Joins pieces of one line that are at most `widest` of their size apart."""
     while True:
-        following = _following(pieces)
+        following = _following(pieces, widest)
         if (following < 0).all():
             return pieces
         first = np.setdiff1d(np.arange(len(pieces)), following)
