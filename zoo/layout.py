@@ -6,7 +6,8 @@ writing, so that one set of rules serves both.
 
 What stands in one row is joined to lines. Columns of lines that stand side by side are read one after another:
 the page is cut along the blank between them, as far as lines on both sides leave it free. So a title above two
-columns, which crosses that blank, is read before both.
+columns, which crosses that blank, is read before both. Blocks that are written across the others, `zoo.mixed` sets apart
+first.
 
 numpy only.
 
