@@ -1,12 +1,14 @@
-"""An upright page without cells: in which order its lines are read, and what they say."""
+"""An upright page without cells: in which order its lines are read, which paragraphs they form, and what they say."""
 
+import itertools
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from serving import lines
 from serving.lines import Written
-from zoo import layout
+from zoo import layout, paragraphs
 from zoo.manuscript import Direction
 
 
@@ -16,11 +18,13 @@ class FoundLine(NamedTuple):
     Attributes:
         box: Its corners, clockwise from the top left of the text, float32 (4, 2), in pixels of the page.
         direction: How its characters follow each other.
+        paragraph: The number of its paragraph, from 0 on in reading order.
         characters: In the order of the text.
     """
 
     box: np.ndarray
     direction: Direction
+    paragraph: int
     characters: list[Written]
 
 
@@ -35,17 +39,18 @@ def read(flat: np.ndarray, quads: np.ndarray, read_lines: lines.ReadLines) -> li
     Returns:
         The lines in reading order, those without characters left out.
     """
-    rows = _rows(quads)
-    pieces = [(piece, direction) for direction, row in rows for piece in row]
+    places = list(_places(quads))
+    pieces = [(piece, place.direction) for place in places for piece in place.pieces]
     written = read_lines(flat, [quads[piece] for piece, _ in pieces], [direction for _, direction in pieces])
     characters = {piece: found for (piece, _), found in zip(pieces, written, strict=True)}
-    found_lines = [
-        FoundLine(
-            _around(quads[row], direction), direction, [one for piece in row for one in characters[piece]]
-        )
-        for direction, row in rows
+    lines = [(place, [one for piece in place.pieces for one in characters[piece]]) for place in places]
+    kept = [(place, text) for place, text in lines if text]
+    by_paragraph = itertools.groupby(kept, lambda line: line[0].paragraph)
+    return [
+        FoundLine(place.box, place.direction, number, text)
+        for number, (_, paragraph) in enumerate(by_paragraph)
+        for place, text in paragraph
     ]
-    return [line for line in found_lines if line.characters]
 
 
 def boxes(quads: np.ndarray) -> list[np.ndarray]:
@@ -54,12 +59,34 @@ def boxes(quads: np.ndarray) -> list[np.ndarray]:
     Args:
         quads: As of `read`.
     """
-    return [_around(quads[row], direction) for direction, row in _rows(quads)]
+    return [place.box for place in _places(quads)]
 
 
-def _rows(quads: np.ndarray) -> list[tuple[Direction, list[int]]]:
-    """The lines in reading order: their direction, and the numbers of their pieces."""
-    return [(block.direction, row) for block in layout.arrange(quads) for row in block.lines]
+class _Place(NamedTuple):
+    """Where a line is.
+
+    Attributes:
+        box: As of `FoundLine`.
+        direction: As of `FoundLine`.
+        paragraph: The number of its paragraph, those of blank lines counted.
+        pieces: The numbers of its quadrilaterals, in the order of the text.
+    """
+
+    box: np.ndarray
+    direction: Direction
+    paragraph: int
+    pieces: list[int]
+
+
+def _places(quads: np.ndarray) -> Iterator[_Place]:
+    """The lines in reading order."""
+    paragraph = -1
+    for block in layout.arrange(quads):
+        around = [_around(quads[line], block.direction) for line in block.lines]
+        begins = paragraphs.begin(np.array(around), block.direction).tolist()
+        for box, begin, line in zip(around, begins, block.lines, strict=True):
+            paragraph += begin
+            yield _Place(box, block.direction, paragraph, line)
 
 
 def _around(quads: np.ndarray, direction: Direction) -> np.ndarray:

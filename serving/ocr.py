@@ -53,6 +53,7 @@ _IN_CELLS = 0.8  # Pages of cells with a lower mean score may be squared paper: 
 _ENOUGH = (
     0.25  # Lines that replace cells take up at least that share of their area: one sure word is not all.
 )
+_INDENT = 2  # Cells that are left empty where a paragraph begins.
 _INSIDE = 32  # Side in pixels of what tells the grain of the paper: cells without their printed lines.
 _TRACE = 8  # Grey levels; nothing is written where nothing is so much darker than the grain of the paper.
 # What was found as a line may be a part of one character from this thickness on, in shares of all that was found or
@@ -335,12 +336,18 @@ class Reader:
             if not blank:  # An empty cell parts texts.
                 written = list(cells)
                 text |= zip(written, self._in_context([readings[cell] for cell in written]), strict=True)
-        strips = []
+        strips: list[list[tuple[np.ndarray, _Reading]]] = []
+        paragraphs: list[int] = []
+        begins = False
         for start in range(0, len(places), along):
-            strip = [(quads[cell], text[cell]) for cell in places[start : start + along] if cell in text]
+            row = places[start : start + along]
+            strip = [(quads[cell], text[cell]) for cell in row if cell in text]
+            begins |= text.keys().isdisjoint(row[:_INDENT])
             if strip:
+                paragraphs.append(paragraphs[-1] + begins if paragraphs else 0)
                 strips.append(strip)
-        lines = self._lines(strips, direction)
+                begins = False
+        lines = self._lines(strips, [direction] * len(strips), paragraphs)
         listed = Cells(grid.rows, grid.columns, tuple(_box(grid.cells[place]) for place in order))
         height, width = flat.shape
         return Page(name, width, height, "grid", direction, lines, listed)
@@ -364,9 +371,7 @@ class Reader:
         for line in found:
             lengths[line.direction] += len(line.characters)
         direction = max(lengths, key=lengths.__getitem__, default="horizontal")
-        lines = self._read_written(
-            [line.characters for line in found], direction, [line.box for line in found]
-        )
+        lines = self._read_written(found)
         height, width = flat.shape
         return Page(name, width, height, "lines", direction, lines)
 
@@ -390,7 +395,7 @@ class Reader:
             quad, direction = found
             (written,) = self._read_upright(flat, [quad], [direction])
             if written:
-                lines = self._read_written([written], direction, [quad])
+                lines = self._read_written([free_page.FoundLine(quad, direction, 0, written)])
         height, width = flat.shape
         return Page(name, width, height, "line", direction, lines)
 
@@ -402,23 +407,28 @@ class Reader:
             characters = self._recogniser.characters
             marks = [reading for reading in smaller if _is_mark(characters[reading.alternatives[0][0]])]
             best = max([fitted, *marks], key=lambda reading: reading.certainty)
-            lines = self._lines([[(box, best)]], "horizontal")
+            lines = self._lines([[(box, best)]], ["horizontal"], [0])
         height, width = image.shape[:2]
         return Page(name, width, height, "char", "horizontal", lines)
 
-    def _read_written(
-        self, lines: Sequence[Sequence[lines_of.Written]], direction: str, boxes: Sequence[np.ndarray]
-    ) -> tuple[Line, ...]:
+    def _read_written(self, lines: Sequence[free_page.FoundLine]) -> tuple[Line, ...]:
         """Lines that were read, in reading order."""
-        text = [_Reading(False, one.alternatives[0][1], one.alternatives) for line in lines for one in line]
+        written = [one for line in lines for one in line.characters]
+        text = [_Reading(False, one.alternatives[0][1], one.alternatives) for one in written]
         readings = iter(self._in_context(text))
-        strips = [[(one.quad, next(readings)) for one in line] for line in lines]
-        return self._lines(strips, direction, boxes)
+        strips = [[(one.quad, next(readings)) for one in line.characters] for line in lines]
+        return self._lines(
+            strips,
+            [line.direction for line in lines],
+            [line.paragraph for line in lines],
+            [line.box for line in lines],
+        )
 
     def _lines(
         self,
         strips: Sequence[Sequence[tuple[np.ndarray, "_Reading"]]],
-        direction: str,
+        directions: Sequence[manuscript.Direction],
+        paragraphs: Sequence[int],
         boxes: Sequence[np.ndarray] = (),
     ) -> tuple[Line, ...]:
         """Puts readings together as lines; without `boxes`, a line reaches from its first character to its last.
@@ -430,7 +440,8 @@ class Reader:
         text = "".join(names[reading.alternatives[0][0]] for strip in strips for _, reading in strip)
         wide = iter(charset.fullwidth(text))
         lines = []
-        for number, strip in enumerate(strips):
+        placed = zip(strips, directions, paragraphs, strict=True)
+        for number, (strip, direction, paragraph) in enumerate(placed):
             characters = tuple(_character(quad, reading, next(wide), names) for quad, reading in strip)
             first, last = strip[0][0], strip[-1][0]
             if len(boxes):
@@ -445,6 +456,8 @@ class Reader:
                     "".join(character.text for character in characters),
                     float(np.mean([character.score for character in characters])),
                     characters,
+                    direction,
+                    paragraph,
                 )
             )
         return tuple(lines)

@@ -44,12 +44,16 @@ class Line:
         text: The characters in reading order; blank cells add nothing.
         score: The mean of the characters' scores.
         characters: The characters in reading order.
+        direction: How it is written: "vertical" (down) or "horizontal".
+        paragraph: The number of its paragraph on the page, from 0 on in reading order.
     """
 
     box: Box
     text: str
     score: float
     characters: tuple[Character, ...]
+    direction: str = "horizontal"
+    paragraph: int = 0
 
     def __str__(self) -> str:
         return self.text
@@ -73,7 +77,8 @@ class Page:
         width: Width of the image in pixels.
         height: Height of the image in pixels.
         layout: "grid", "lines", "line" or "char".
-        direction: "vertical" (columns from right to left) or "horizontal".
+        direction: "vertical" (columns from right to left) or "horizontal", as most of it is written; each line has
+            its own.
         lines: The lines in reading order.
         grid: The cells, for `layout` "grid" only.
     """
@@ -133,6 +138,8 @@ class Page:
                     "box": _corners(line.box),
                     "text": line.text,
                     "score": _score(line.score),
+                    "direction": line.direction,
+                    "paragraph": line.paragraph,
                     "characters": [
                         {
                             "box": _corners(character.box),

@@ -115,6 +115,44 @@ def test_lines_that_are_blank_are_left_out() -> None:
     assert page.text == "\n".join(PLACES)
 
 
+@pytest.mark.parametrize("blank", [set(), {0}, {3}, {0, 1}])
+def test_paragraphs_are_numbered_whichever_lines_are_blank(blank: set[int]) -> None:
+    starts = {0: [0], 1: [60, 0, 0], 2: [60, 0, 0, 0]}  # A heading of one line, two paragraphs.
+    quads, numbers = [], []
+    for paragraph, indents in starts.items():
+        for indent in indents:
+            top = 100 + 60 * len(quads) + (90 if paragraph else 0)
+            quads.append([[100 + indent, top], [700, top], [700, top + 40], [100 + indent, top + 40]])
+            numbers.append(paragraph)
+
+    def read_lines(flat: np.ndarray, lines: list[np.ndarray], directions: list[str]) -> list[list[Written]]:
+        sign = Written(np.zeros((4, 2), np.float32), ((1, 1.0),))
+        order = [int(np.abs(np.array(quads) - line).sum((1, 2)).argmin()) for line in lines]
+        return [[] if line in blank else [sign] for line in order]
+
+    found = free_page.read(np.zeros((900, 800), np.uint8), np.array(quads, np.float32)[::-1], read_lines)
+    kept = [number for line, number in enumerate(numbers) if line not in blank]
+    assert [line.paragraph for line in found] == [number - kept[0] for number in kept]
+
+
+@pytest.mark.parametrize("quarters", [0, 1])
+def test_lines_tell_their_own_direction_and_paragraph(quarters: int) -> None:
+    image, quads = _page()
+    column, (place,) = _page(vertical=True)[0][:, 300:], _page(vertical=True)[1][:1] - [300, 0]
+    picture = np.concatenate([image, column], 1)
+    both = np.concatenate([quads, place[None] + np.float32([640, 0])])
+    picture, turned = _turned(picture, both, quarters)
+    page = _reader(turned).read(picture, layout="lines")
+    assert [(line.direction, line.paragraph) for line in page.lines] == [("horizontal", 0)] * 3 + [
+        ("vertical", 1)
+    ]
+    assert page.direction == "horizontal"
+    listed = page.to_dict()["lines"]
+    assert [(line["direction"], line["paragraph"]) for line in listed] == [("horizontal", 0)] * 3 + [
+        ("vertical", 1)
+    ]
+
+
 def test_a_page_without_lines_has_none() -> None:
     page = _reader(np.empty((0, 4, 2))).read(np.full((300, 200, 3), 240, np.uint8), layout="lines")
     assert (page.layout, page.direction, page.lines) == ("lines", "horizontal", ())

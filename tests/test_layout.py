@@ -138,6 +138,113 @@ def test_a_horizontal_heading_stands_before_vertical_text():
     assert read(blocks) == list(range(10))
 
 
+H, V = "horizontal", "vertical"
+BLOCKS = {
+    "rows left of columns": [(H, rows(8, 80, 120, length=640)), (V, columns(5, 1700, 120, length=900))],
+    "columns left of rows": [(V, columns(5, 500, 120)), (H, rows(8, 980, 120, length=680))],
+    "columns right of rows": [(V, columns(8, 1700, 120)), (H, rows(5, 80, 120, length=640))],
+    "rows right of columns": [(H, rows(5, 980, 120, length=640)), (V, columns(8, 800, 120))],
+    "columns in a corner of rows": [
+        (H, rows(4, length=1200)),
+        (H, rows(6, top=340, length=700)),
+        (V, columns(6, 1300, 360, length=340)),
+        (H, rows(4, top=760, length=1200)),
+    ],
+    "rows in a corner of columns": [
+        (V, columns(3, 1300, length=900)),
+        (V, columns(7, 1120, length=400)),
+        (H, rows(6, 720, 580, length=400)),
+        (V, columns(5, 680, length=900)),
+    ],
+    "a column in the margin of rows": [(H, rows(12, length=900)), (V, columns(1, 1150, 400))],
+    "two characters end the columns": [
+        (H, rows(8, 80, 120, length=640)),
+        (V, [*columns(2, 1700, 120), box(1540, 120, 40, 78)]),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize(("degrees", "keystone"), [(0, 0.0), (-6, 0.0), (8, 0.0), (2, 0.08)])
+def test_a_block_that_is_written_across_the_others_stays_whole(name, degrees, keystone):
+    page = [(direction, line) for direction, lines in BLOCKS[name] for line in lines]
+    blocks = arrange(turned([line for _, line in page], degrees, keystone))
+    assert read(blocks) == list(range(len(page)))
+    assert [block.direction for block in blocks for _ in block.lines] == [direction for direction, _ in page]
+
+
+@pytest.mark.parametrize(("top", "place"), [(90, 4), (620, 12)])
+def test_what_is_written_over_the_rows_stays_whole_and_leaves_their_order(top, place):
+    page = [*rows(12, length=900), *columns(2, 700, top, length=250)]
+    found = read(arrange(np.array(page, float)))
+    assert [number for number in found if number < 12] == list(range(12))
+    assert found.index(13) == found.index(12) + 1
+    assert found.index(12) == place
+
+
+PARAGRAPHS = {
+    "horizontal": [rows(5, left, top, length=360) for left in (100, 540) for top in (100, 100 + 5 * 60 + 50)],
+    "vertical": [
+        columns(5, right, top, length=360) for top in (100, 540) for right in (900, 900 - 5 * 60 - 50)
+    ],
+}
+
+
+@pytest.mark.parametrize("direction", PARAGRAPHS)
+@pytest.mark.parametrize(("degrees", "keystone"), [(0, 0.0), (-6, 0.0), (8, 0.0), (3, 0.1)])
+def test_columns_of_paragraphs_are_read_one_after_another(direction, degrees, keystone):
+    blocks = arrange(turned(list(itertools.chain(*PARAGRAPHS[direction])), degrees, keystone))
+    assert read(blocks) == list(range(20))
+    assert [len(block.lines) for block in blocks] == [5] * 4
+
+
+def test_an_empty_row_ends_columns_where_what_follows_does_not_leave_their_gutter():
+    page = [*two_columns(False), *rows(2, 100, 510, length=800), *rows(3, 100, 650, length=360)]
+    page += rows(3, 540, 650, length=360)
+    assert read(arrange(np.array(page, float))) == list(range(len(page)))
+
+
+def test_an_empty_row_ends_columns_where_one_of_them_ends():
+    page = [*two_columns(False), *rows(3, 100, 510, length=360)]
+    assert read(arrange(np.array(page, float))) == list(range(len(page)))
+
+
+@pytest.mark.parametrize("direction", ["horizontal", "vertical"])
+@pytest.mark.parametrize("close", [{0}, {0, 1}, {4}, {3, 4, 8}, set(range(9))])
+@pytest.mark.parametrize("title", [True, False])
+def test_pieces_are_not_joined_over_a_gutter_that_runs_on(direction, close, title):
+    # In some rows the columns come nearer than 1.6 em.
+    first = [box(100, 100 + 60 * row, 360 if row in close else 340, 40) for row in range(9)]
+    second = [box(510 if row in close else 530, 100 + 60 * row, 360, 40) for row in range(9)]
+    page = np.array([*([box(250, 20, 400, 40)] if title else []), *first, *second], float)
+    if direction == "vertical":  # The page turned to the right.
+        page = np.roll(np.stack([900 - page[..., 1], page[..., 0]], -1), 1, axis=1)
+    blocks = arrange(page)
+    assert {block.direction for block in blocks} == {direction}
+    assert read(blocks) == list(range(len(page)))
+    assert all(len(line) == 1 for block in blocks for line in block.lines)
+
+
+def test_two_halves_of_the_lines_of_a_poem_are_joined():
+    quads = [
+        half
+        for row in range(4)
+        for half in (box(100, 100 + 60 * row, 240, 40), box(390, 100 + 60 * row, 240, 40))
+    ]
+    assert arrange(np.array(quads, float)) == [Block("horizontal", [[0, 1], [2, 3], [4, 5], [6, 7]])]
+
+
+def test_pieces_are_joined_over_a_gap_that_whole_lines_cross():
+    pieces = [box(100, 100, 360, 40), box(510, 100, 360, 40), box(100, 160, 360, 40), box(510, 160, 360, 40)]
+    page = [
+        *pieces,
+        *rows(1, top=220, length=770),
+        *rows(1, top=280, length=770),
+        *rows(1, top=40, length=770),
+    ]
+    assert read(arrange(np.array(page, float))) == [6, *range(6)]
+
+
 @pytest.mark.parametrize("off", [-15, 25])  # Of its left side; its middle is half an em off.
 @pytest.mark.parametrize("gap", [58, 62])
 def test_a_page_number_is_no_piece_of_the_column_above_it(off: int, gap: int) -> None:

@@ -87,6 +87,16 @@ def test_a_line_reaches_from_its_first_to_its_last_character(reader, page):
     assert across.box[2] == (50 + 3 * cell, 50 + cell)
 
 
+def test_a_paragraph_of_a_sheet_begins_with_two_empty_cells_or_after_an_empty_line(reader, page):
+    rows = ["甲乙丙甲", "_乙丙甲", "__丙甲", "甲乙__", "____", "甲乙丙_", "__丙_"]
+    across = reader.read(page("horizontal", rows))
+    assert [line.paragraph for line in across.lines] == [0, 0, 1, 1, 2, 3]
+    assert {line.direction for line in across.lines} == {"horizontal"}
+    down = reader.read(page("vertical", ["".join(column) for column in zip(*rows[::-1], strict=True)]))
+    assert [line.paragraph for line in down.lines] == [0, 0, 1, 1, 2, 3]
+    assert {line.direction for line in down.lines} == {"vertical"}
+
+
 def test_blank_cells_inside_a_line_are_left_out(reader, page):
     result = reader.read(page("horizontal", ["甲_乙"]))
     assert result.text == "甲乙"
@@ -367,7 +377,8 @@ def test_a_page_becomes_the_json_of_the_contract(reader, page):
     assert list(answer) == ["image", "width", "height", "layout", "direction", "text", "lines", "grid"]
     assert json.loads(json.dumps(answer)) == answer
     line = answer["lines"][0]
-    assert list(line) == ["box", "text", "score", "characters"]
+    assert list(line) == ["box", "text", "score", "direction", "paragraph", "characters"]
+    assert (line["direction"], line["paragraph"]) == ("vertical", 0)
     assert line["box"][0] == [50.0 + 2 * fakes.CELL, 50.0]
     character = line["characters"][1]
     assert list(character) == ["box", "text", "score", "alternatives"]

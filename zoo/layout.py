@@ -6,7 +6,8 @@ writing, so that one set of rules serves both.
 
 What stands in one row is joined to lines. Columns of lines that stand side by side are read one after another:
 the page is cut along the blank between them, as far as lines on both sides leave it free. So a title above two
-columns, which crosses that blank, is read before both.
+columns, which crosses that blank, is read before both. Blocks that are written across the others, `zoo.mixed` sets apart
+first.
 
 numpy only.
 
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from zoo import mixed
 from zoo.manuscript import Direction
 
 # In em.
@@ -28,12 +30,15 @@ _WIDEST = 1.6  # and at most so far apart.
 _LEVELLER = 0.4  # Beyond one em apart they must be more level, by so much of that for each em.
 _MARK = 0.8  # Commas are smaller,
 _FAR = 0.8  # and stray further from the middle of their line.
-_GUTTER = 0.8  # Columns are at least so far apart.
+_GUTTER = 0.8  # Columns are at least so far apart,
+_COLUMN = 8.0  # and have lines that are so long: halves of the lines of a poem are shorter.
 _SHORT = 4.0  # Page numbers are shorter.
 
 _LONG = 2.0  # Lengths by thickness from which on a quadrilateral shows how it is written.
 _LEAN = 0.12  # Slope of the margins of a photographed page against its lines, at most.
 _EMPTY = 1.7  # Steps from line to line that leave a row empty.
+_PARTED = 2.6  # Steps that leave more rows empty, with which columns end.
+_NEAR = 3.5  # Steps to the rows that show a gutter.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,20 +78,20 @@ def arrange(quads: np.ndarray) -> list[Block]:
     direction = _direction(quads)
     other: Direction = "vertical" if direction == "horizontal" else "horizontal"
     strange = _written_across(quads, direction)
-    height = quads[:, :, 1].mean(1)
-    above = strange & (height < np.median(height[~strange]))
-    parts = [(above, other), (~strange, direction), (strange & ~above, other)]
+    if strange.any():
+        corners = quads @ _axes(quads[~strange], direction)
+        parts = mixed.parts(corners, strange, 1 if direction == "horizontal" else 0, _LEAN)
+    else:
+        parts = [np.arange(len(quads))]
     return [
         Block(block.direction, [order[line].tolist() for line in block.lines])
-        for chosen, written in parts
-        for block in _arranged(quads, np.flatnonzero(chosen), written)
+        for part in parts
+        for block in _arranged(quads, part, other if strange[part[0]] else direction)
     ]
 
 
 def _arranged(quads: np.ndarray, chosen: np.ndarray, direction: Direction) -> Iterator[Block]:
     """The blocks of some quadrilaterals, all of one direction."""
-    if not len(chosen):
-        return
     pieces = _Lines.of(quads[chosen], direction)
     lines = _absorbed(_joined(pieces))
     along = pieces.start[:, 0] + pieces.end[:, 0]
@@ -117,24 +122,11 @@ class _Lines:
     @classmethod
     def of(cls, quads: np.ndarray, direction: Direction) -> "_Lines":
         """Each quadrilateral, (n, 4, 2), as a piece of its own."""
-        first, second, third, fourth = quads.transpose(1, 0, 2)
-        if direction == "vertical":
-            first, second, third, fourth = second, third, fourth, first
-        start, end = (first + fourth) / 2, (second + third) / 2
-        thick = (np.linalg.norm(fourth - first, axis=1) + np.linalg.norm(third - second, axis=1)) / 2
-        way = end - start
-        length = np.linalg.norm(way, axis=1)
-        em = max(_median(thick, length), 1e-6)
-        # Long lines tell best how the page is turned.
-        forward = np.array([1.0, 0.0] if direction == "horizontal" else [0.0, 1.0])
-        turns = np.arctan2(way @ [-forward[1], forward[0]], way @ forward)
-        turn = _median(turns, length * (length / np.maximum(thick, 0.1 * em)))
-        cosine, sine = np.cos(turn), np.sin(turn)
-        along = np.array([[cosine, -sine], [sine, cosine]]) @ forward
-        axes = np.stack([along, [-along[1], along[0]]], 1) / em
+        start, end, thick = _middles(quads, direction)
+        axes = _axes(quads, direction)
         start, end = start @ axes, end @ axes
         end[:, 0] = np.maximum(start[:, 0], end[:, 0])
-        return cls(start, end, thick / em, [[index] for index in range(len(quads))])
+        return cls(start, end, thick * np.linalg.norm(axes[:, 0]), [[index] for index in range(len(quads))])
 
     def __len__(self) -> int:
         return len(self.thick)
@@ -142,6 +134,30 @@ class _Lines:
     @property
     def length(self) -> np.ndarray:
         return self.end[:, 0] - self.start[:, 0]
+
+
+def _middles(quads: np.ndarray, direction: Direction) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where quadrilaterals start and end, (n, 2) each, and how thick they are, (n,), in pixels."""
+    first, second, third, fourth = quads.transpose(1, 0, 2)
+    if direction == "vertical":
+        first, second, third, fourth = second, third, fourth, first
+    thick = (np.linalg.norm(fourth - first, axis=1) + np.linalg.norm(third - second, axis=1)) / 2
+    return (first + fourth) / 2, (second + third) / 2, thick
+
+
+def _axes(quads: np.ndarray, direction: Direction) -> np.ndarray:
+    """What turns pixels into the frame of the writing, in em, float (2, 2): points @ axes."""
+    start, end, thick = _middles(quads, direction)
+    way = end - start
+    length = np.linalg.norm(way, axis=1)
+    em = max(_median(thick, length), 1e-6)
+    # Long lines tell best how the page is turned.
+    forward = np.array([1.0, 0.0] if direction == "horizontal" else [0.0, 1.0])
+    turns = np.arctan2(way @ [-forward[1], forward[0]], way @ forward)
+    turn = _median(turns, length * (length / np.maximum(thick, 0.1 * em)))
+    cosine, sine = np.cos(turn), np.sin(turn)
+    along = np.array([[cosine, -sine], [sine, cosine]]) @ forward
+    return np.stack([along, [-along[1], along[0]]], 1) / em
 
 
 def _median(values: np.ndarray, weights: np.ndarray) -> float:
@@ -176,11 +192,21 @@ def _direction(quads: np.ndarray) -> Direction:
 
 
 def _written_across(quads: np.ndarray, direction: Direction) -> np.ndarray:
-    """Which lines are written across the others, such as a heading above vertical text, bool (n,)."""
+    """Which lines are written across the others, such as a heading above vertical text, bool (n,).
+
+    What is short shows no direction, and goes with the nearest that is long.
+    """
     wide, high = _sides(quads)
     em = _median(np.minimum(wide, high), np.maximum(wide, high))
-    length, thick = (high, wide) if direction == "horizontal" else (wide, high)
-    return length > _LONG * np.maximum(thick, em)
+    along, across = (wide, high) if direction == "horizontal" else (high, wide)
+    strange = across > _LONG * np.maximum(along, em)
+    usual = along > _LONG * np.maximum(across, em)
+    if not strange.any() or not usual.any():
+        return strange
+    low, high = quads.min(1), quads.max(1)
+    gaps = np.maximum(low[None] - high[:, None], 0)
+    distance = np.linalg.norm(np.maximum(gaps, gaps.transpose(1, 0, 2)), axis=2)
+    return strange | (~usual & (distance[:, strange].min(1) < distance[:, usual].min(1)))
 
 
 def _near(lines: _Lines, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -205,16 +231,18 @@ def _near(lines: _Lines, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return first, second, gap, np.abs(off)
 
 
-def _following(pieces: _Lines) -> np.ndarray:
-    """The piece that follows each one in its line, -1 for none, int (n,)."""
+def _following(pieces: _Lines, widest: float) -> np.ndarray:
+    """The piece that follows each one in its line, -1 for none, int (n,); at most `widest` of its size apart."""
     count, length, thick = len(pieces), pieces.length, pieces.thick
     first, second, gap, off = _near(pieces, _LEVEL * max(1.0, float(thick.max())))
     size = np.maximum(1, np.maximum(thick[first], thick[second]))
     # Pieces may overlap a little.
     least = -0.5 * np.minimum(np.minimum(length[first], length[second]), size)
     level = _LEVEL * (size - _LEVELLER * np.maximum(gap - 1, 0))
-    possible = (off < level) & (gap < _WIDEST * size) & (gap > least)
+    possible = (off < level) & (gap < widest * size) & (gap > least)
     first, second, cost = first[possible], second[possible], (np.abs(gap) + 2 * off)[possible]
+    apart = _over_a_gutter(pieces, first, second)
+    first, second, cost = first[~apart], second[~apart], cost[~apart]
     after, before = np.full(count, np.inf), np.full(count, np.inf)
     np.minimum.at(after, first, cost)
     np.minimum.at(before, second, cost)
@@ -227,10 +255,38 @@ def _following(pieces: _Lines) -> np.ndarray:
     return following
 
 
+def _over_a_gutter(pieces: _Lines, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Whether the blank between two pieces, numbers (pairs,), runs on as a gutter, bool (pairs,).
+
+    Two rows near it or more have it between long pieces then, and fewer cross it.
+    """
+    apart = np.zeros(len(first), bool)
+    low, high = pieces.end[first, 0], pieces.start[second, 0]
+    wide = np.flatnonzero(high - low > _GUTTER)
+    if not len(wide):
+        return apart
+    long = pieces.length > _COLUMN
+    across = (pieces.start + pieces.end)[:, 1] / 2
+    reach = _NEAR * _step(pieces)
+    for pair in wide.tolist():
+        moved = np.abs(across - (pieces.end[first[pair], 1] + pieces.start[second[pair], 1]) / 2)
+        near = (moved > _LEVEL) & (moved < reach)
+        before = pieces.end[:, 0] < high[pair] - _GUTTER + _LEAN * moved
+        behind = pieces.start[:, 0] > low[pair] + _GUTTER - _LEAN * moved
+        rows = min((near & long & before).sum(), (near & long & behind).sum())
+        apart[pair] = rows > max(1, (near & ~before & ~behind).sum())
+    return apart
+
+
 def _joined(pieces: _Lines) -> _Lines:
-    """Joins pieces of one line."""
+    """Joins pieces of one line, the near ones first."""
+    return _joined_up_to(_joined_up_to(pieces, _GUTTER), _WIDEST)
+
+
+def _joined_up_to(pieces: _Lines, widest: float) -> _Lines:
+    """Joins pieces of one line that are at most `widest` of their size apart."""
     while True:
-        following = _following(pieces)
+        following = _following(pieces, widest)
         if (following < 0).all():
             return pieces
         first = np.setdiff1d(np.arange(len(pieces)), following)
@@ -333,7 +389,7 @@ def _columns(lines: _Lines, members: np.ndarray, step: float) -> list[np.ndarray
         right = int(neighbour[left])
         if (left, right) in known:
             continue
-        lefts, rights = _run(start.tolist(), end.tolist(), across.tolist(), left, right, _EMPTY * step)
+        lefts, rights = _run(start.tolist(), end.tolist(), across.tolist(), left, right, step)
         pairs = beside[np.ix_(lefts, rights)]
         known |= {(lefts[one], rights[other]) for one, other in np.argwhere(pairs).tolist()}
         rows = int(min(pairs.any(0).sum(), pairs.any(1).sum()))
@@ -345,9 +401,10 @@ def _columns(lines: _Lines, members: np.ndarray, step: float) -> list[np.ndarray
 
 
 def _run(
-    start: list[float], end: list[float], across: list[float], left: int, right: int, empty: float
+    start: list[float], end: list[float], across: list[float], left: int, right: int, step: float
 ) -> tuple[list[int], list[int]]:
-    """How far the blank between two lines runs on.
+    """How far the blank between two lines runs on: over an empty row too, where lines stand on both sides of the
+    blank before it and after it.
 
     Args:
         start: Of all lines along the writing, from the first row on.
@@ -355,7 +412,7 @@ def _run(
         across: Of all lines.
         left: The line on the left of the blank.
         right: The line on its right.
-        empty: What is this far apart leaves a row empty.
+        step: From row to row.
 
     Returns:
         The lines on the left and those on the right of the blank; together they follow each other.
@@ -367,13 +424,28 @@ def _run(
         low, high, last = end[left], start[right], across[seed]
         for place in places:
             moved = abs(across[place] - last)
-            low, high, last = low - _LEAN * moved, high + _LEAN * moved, across[place]
+            low, high = low - _LEAN * moved, high + _LEAN * moved
+            if moved > _EMPTY * step:
+                rows = [
+                    [other for other in range(len(across)) if abs(across[other] - row) < _LEVEL * step]
+                    for row in (last, across[place])
+                ]
+                if moved > _PARTED * step or not all(_free(start, end, row, low, high) for row in rows):
+                    break
+            last = across[place]
             on_left = start[place] + end[place] < low + high
             low, high = (max(low, end[place]), high) if on_left else (low, min(high, start[place]))
-            if high - low < _GUTTER or moved > empty:
+            if high - low < _GUTTER:
                 break
             (lefts if on_left else rights).append(place)
     return sorted(lefts), sorted(rights)
+
+
+def _free(start: list[float], end: list[float], row: list[int], low: float, high: float) -> bool:
+    """Whether the lines of a row stand on both sides of a blank and leave it free; from `low` to `high` along."""
+    ends = [end[line] for line in row if start[line] + end[line] < low + high]
+    starts = [start[line] for line in row if start[line] + end[line] >= low + high]
+    return bool(ends and starts) and min(high, *starts) - max(low, *ends) >= _GUTTER
 
 
 def _blocks(lines: _Lines, region: np.ndarray, step: float) -> Iterator[list[int]]:
