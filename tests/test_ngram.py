@@ -392,3 +392,11 @@ def test_a_trigram_that_does_not_add_up_is_named(changes: dict, message: str) ->
     whole = {"starts": [0, 0, 1], "following": [2], "shares": [0.5]}
     with pytest.raises(ValueError, match=message):
         Trigram(bigram, **{name: np.array(value) for name, value in (whole | changes).items()})
+
+
+def test_numbers_keep_their_marks() -> None:
+    trigram = Trigram.load(context.FILE)
+    for text in ("36.5", "10:30", "2,500", "5/16"):
+        ids = charset.encode(text)
+        chances = trigram.log_probability(ids[:-2], ids[1:-1], ids[2:])
+        assert chances.min() > np.log(0.001), text  # A place among 4,971 characters has ln P = -8.5.

@@ -141,7 +141,10 @@ def _check_same(recipe: CharacterRecipe, file: Path) -> None:
     stored = json.loads(file.read_text(encoding="utf-8"))
     # A field that the row does not name is newer than the row.
     trained = recipes.to_json(recipes.from_json(stored["recipe"]))
-    if trained != recipes.to_json(recipe) or stored.get("sources") != recipes.sources_of(recipe):
+    wanted = json.loads(
+        json.dumps([recipes.to_json(recipe), recipes.sources_of(recipe)])
+    )  # JSON knows no tuples.
+    if [json.loads(json.dumps(trained)), stored.get("sources")] != wanted:
         raise ValueError(
             f"{file}: was trained with other options or sources. Remove it, or give another folder."
         )
