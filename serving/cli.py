@@ -410,8 +410,11 @@ def preset(
     workdir: Annotated[Path, tyro.conf.Positional],
     name: Annotated[str, tyro.conf.Positional],
     /,
-    data: Path,
     presets: Path,
+    data: Path = Path("data"),
+    fonts: tuple[Path, ...] = (),
+    strokes: tuple[Path, ...] = (),
+    sets: tuple[str, ...] = (),
     notes: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
     debug: bool = False,
 ) -> int:
@@ -420,8 +423,11 @@ def preset(
     Args:
         workdir: Folder of the run.
         name: Name of the preset.
-        data: Folder as for training.
         presets: Folder in which the preset is made.
+        data: Folder as for training.
+        fonts: Fonts as for training; without a folder of data, what validated there is measured.
+        strokes: Strokes as for training.
+        sets: Public handwriting as for training.
         notes: Markdown for the card: where the data come from, their licences, how the training went.
         debug: Show the traceback of an error.
     """
@@ -429,7 +435,7 @@ def preset(
     def run() -> None:
         from serving import preset as presets_of
 
-        print(presets_of.export_preset(workdir, name, data, presets, notes))
+        print(presets_of.export_preset(workdir, name, data, presets, notes, fonts, strokes, sets))
 
     return with_training(run, debug)
 

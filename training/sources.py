@@ -335,6 +335,45 @@ def split(glyphs: Glyphs, every: int = 10, at_least: int = 5) -> tuple[list[Glyp
     )
 
 
+def hold_out(
+    hands: Sequence[Glyphs], fonts: Sequence[Glyphs], made_up: Sequence[Glyphs]
+) -> tuple[list[Glyphs], list[Glyphs], list[Glyphs], list[Glyphs]]:
+    """Sets apart what validates, where nobody did.
+
+    It is a share of the samples of hands, see `split`, if they wrote characters often enough; else one source that never
+    trains: the last of several hands, else the last font, else the last made-up writer. Where there is only one font or
+    made-up writer, it does both.
+
+    Args:
+        hands: Characters of public sets.
+        fonts: Characters of fonts.
+        made_up: Characters of made-up writers.
+
+    Returns:
+        The hands, fonts and made-up writers that train, and what validates.
+
+    Raises:
+        ValueError: There is one hand only, which wrote no character often enough.
+    """
+    parts = [split(hand) for hand in hands]
+    held = [part for _, (part,) in parts if len(part.labels)]
+    if held:
+        return [part for (part,), _ in parts], [*fonts], [*made_up], held
+    everything = [*hands, *fonts, *made_up]
+    if len(everything) < 2:
+        if hands:
+            raise ValueError(
+                f"{hands[0].writer}: at least one character needs 5 samples, so that one can validate. "
+                "Give more, or fonts or strokes beside them."
+            )
+        return [], [*fonts], [*made_up], everything
+    last = [*hands[:0:-1], *fonts[::-1], *made_up[::-1]][0]
+    hands, fonts, made_up = (
+        [one for one in kind if person(one.writer) != person(last.writer)] for kind in (hands, fonts, made_up)
+    )
+    return hands, fonts, made_up, [last]
+
+
 def read_picture(file: Path) -> np.ndarray:
     """A picture as uint8 (H, W), dark ink on light paper; what is transparent is paper.
 
