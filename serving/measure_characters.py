@@ -182,7 +182,8 @@ def evaluate(model: str | Path, data: Path) -> Evaluation:
     files = {name: facts["bytes"] for name, facts in description.get("files", {}).items()}
     session = None
     if "model.tflite" in files:
-        session = runtime.preset(model if model in runtime.names() else Path(model)).session()
+        with runtime.without_native_messages():
+            session = runtime.preset(model if model in runtime.names() else Path(model)).session()
     measured = measure(zoo.load(model), session, writers, characters)
     shipped = Calibration(description.get("temperature", 1.0), description.get("reject_threshold"))
     report = {

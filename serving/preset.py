@@ -105,7 +105,8 @@ def measure_again(folder: Path, data: Path, notes: Path | None = None) -> None:
         ValueError: There is no preset, its files are damaged, or the data or the notes cannot be used.
         OSError: The disk is full; the preset stays as it was.
     """
-    runtime.preset(folder).session()  # Compares the file with its checksum.
+    with runtime.without_native_messages():
+        runtime.preset(folder).session()  # Compares the file with its checksum.
     result = zoo.describe(folder)
     result["notes"] = _read(notes) or result.get("notes", "")
     task = _task(folder, data)
@@ -157,14 +158,16 @@ def _describe(
         "files": {file: _facts(target / file) for file in _MODEL},
         "charset_sha256": hashlib.sha256("\n".join(charset.CHARACTERS).encode()).hexdigest(),
     }
+    with runtime.without_native_messages():
+        session = Session(target / _TFLITE)
     if isinstance(task, DetectionTask):
-        result |= measure_detection.measure(task, target / _TFLITE)
+        result |= measure_detection.measure(task, session)
         card = measure_detection.card(name, result)
     elif isinstance(task, LineTask):
-        result |= measure_lines.measure(task, target / _TFLITE)
+        result |= measure_lines.measure(task, session)
         card = measure_lines.card(name, result)
     else:
-        result |= _of_characters(task, target / _TFLITE, model, result)
+        result |= _of_characters(task, session, model, result)
         card = cards.card(name, result, task.model.input_shape)
     _write(target, result, card)
 
@@ -174,13 +177,15 @@ def _write(target: Path, result: dict[str, Any], card: str) -> None:
     (target / _CARD).write_text(card, encoding="utf-8")
 
 
-def _of_characters(task: CharacterTask, tflite: Path, model: Path, known: dict[str, Any]) -> dict[str, Any]:
-    measured = measure_characters.measure(task.model, Session(tflite), task.validation, task.characters)
+def _of_characters(
+    task: CharacterTask, session: Session, model: Path, known: dict[str, Any]
+) -> dict[str, Any]:
+    measured = measure_characters.measure(task.model, session, task.validation, task.characters)
     return {
         "size": task.model.input_shape[1],
         **_calibration(measured, model, known),
         "validation": measured.figures(),
-        "latency": latency.measure(model, tflite),
+        "latency": latency.measure(model, session.path),
     }
 
 

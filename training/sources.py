@@ -112,17 +112,19 @@ def read_hand(path: Path, chinese_only: bool = False) -> Glyphs:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a `.npz` file by name.
+    """The arrays of a `.npz` file by name, of any shape and of the dtypes in which they were written.
 
     Raises:
-        ValueError: The file is damaged or of another kind.
+        ValueError: The file is damaged or of another kind, or an array holds objects.
         OSError: It cannot be read.
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             return {name: data[name] for name in data.files}
     except (ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path}: is no whole .npz file ({error}).") from error
+        raise ValueError(
+            f"{path}: is no whole .npz file of numbers and text. Copy it again, or write it anew with numpy.savez."
+        ) from error
 
 
 def _check_places(path: Path, boxes: np.ndarray, canvas: np.ndarray, count: int) -> None:
@@ -416,7 +418,17 @@ def ink_box(picture: np.ndarray) -> tuple[int, int, int, int]:
 
 
 def place_ink(image: np.ndarray, box: np.ndarray, middle: np.ndarray, scale: float) -> np.ndarray:
-    """Puts the ink of a cropped character back to its size and place on the em square."""
+    """Puts the ink of a cropped character back to its size and place on the em square.
+
+    Args:
+        image: uint8 (h, w), dark ink on white.
+        box: float (4,), left, top, right and bottom of the ink on its sheet.
+        middle: float (2,), x and y of the middle of that sheet.
+        scale: Pixels of the em square for one of the sheet.
+
+    Returns:
+        uint8 (96, 96), dark ink on white.
+    """
     rows, columns = np.nonzero(image < 250)
     square = np.full((EM, EM), 255, np.uint8)
     if not len(rows):
@@ -432,7 +444,12 @@ def place_ink(image: np.ndarray, box: np.ndarray, middle: np.ndarray, scale: flo
 
 
 def open_font(path: Path, size: int = EM) -> tuple[ImageFont.FreeTypeFont, frozenset[int]]:
-    """Opens a TrueType, OpenType or WOFF2 font: the font at `size` pixels, and its code points."""
+    """Opens a TrueType, OpenType or WOFF2 font: the font at `size` pixels, and its code points.
+
+    Raises:
+        ValueError: The file is no such font.
+        OSError: It cannot be read.
+    """
     try:
         with path.open("rb") as file, ttLib.TTFont(file, fontNumber=0, lazy=True) as font:
             covered = frozenset(font.getBestCmap() or ())
