@@ -109,6 +109,11 @@ def last_stage(recipe: dict[str, Any]) -> str:
 
 def whose(figures: dict[str, Any], data: dict[str, Any]) -> str:
     """Whose characters the figures stand on, in words."""
+    if not figures.get("handwriting", True):  # Older presets do not say it; hands wrote all of theirs.
+        apart = set(figures["writers"]) <= set(data.get("unseen", ()))
+        names = ", ".join(figures["writers"])
+        trained = "did not train" if apart else "trained too"
+        return f"No handwriting: characters of a font or made-up writer ({names}) that {trained}."
     writers = {sources.person(name) for name in figures["writers"]}
     if writers & {sources.person(name) for name in data["hands"]}:
         return "Characters that the model never saw, of writers that it was trained on."

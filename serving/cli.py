@@ -5,7 +5,6 @@ not be read. tyro makes the options from its signature. What a command needs bey
 imports itself, so that `hanzoo read` never loads what only `hanzoo train` needs.
 """
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -71,7 +70,7 @@ def read(
             return wrong_option(f"--draw {draw}: {error.strerror or error}")
     # Errors about options come first and fast; OpenCV and LiteRT load now.
     from serving.ocr import Reader
-    from serving.runtime import ModelError, UnknownModelError
+    from serving.runtime import ModelError, UnknownModelError, without_native_messages
 
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # gRPC chats on stderr.
     try:
@@ -79,7 +78,7 @@ def read(
     except ValueError as error:
         return wrong_option(f"--endpoint: {error}")
     try:
-        with _without_native_messages():
+        with without_native_messages():
             reader.load()
     except UnknownModelError as error:
         return wrong_option(str(error))
@@ -278,7 +277,7 @@ def sheet(arguments: Sequence[str]) -> int:
         def start() -> None:
             from training import callbacks
 
-            callbacks.save_pictures(folder, recipe.task().samples())
+            print(*callbacks.save_pictures(folder, recipe.task().samples()), sep="\n")
 
         return with_training(start, debug)
 
@@ -410,8 +409,11 @@ def preset(
     workdir: Annotated[Path, tyro.conf.Positional],
     name: Annotated[str, tyro.conf.Positional],
     /,
-    data: Path,
     presets: Path,
+    data: Path = Path("data"),
+    fonts: tuple[Path, ...] = (),
+    strokes: tuple[Path, ...] = (),
+    sets: tuple[str, ...] = (),
     notes: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
     debug: bool = False,
 ) -> int:
@@ -420,8 +422,11 @@ def preset(
     Args:
         workdir: Folder of the run.
         name: Name of the preset.
-        data: Folder as for training.
         presets: Folder in which the preset is made.
+        data: Folder as for training.
+        fonts: Fonts as for training; without a folder of data, what validated there is measured.
+        strokes: Strokes as for training.
+        sets: Public handwriting as for training.
         notes: Markdown for the card: where the data come from, their licences, how the training went.
         debug: Show the traceback of an error.
     """
@@ -429,7 +434,7 @@ def preset(
     def run() -> None:
         from serving import preset as presets_of
 
-        print(presets_of.export_preset(workdir, name, data, presets, notes))
+        print(presets_of.export_preset(workdir, name, data, presets, notes, fonts, strokes, sets))
 
     return with_training(run, debug)
 
@@ -590,24 +595,6 @@ def _show_version() -> int:
 
     print(f"hanzoo {metadata.version('hanzoo')}")
     return 0
-
-
-@contextlib.contextmanager
-def _without_native_messages() -> Iterator[None]:
-    """Keeps what C++ libraries print to stderr away; LiteRT greets there and cannot be told not to."""
-    sys.stderr.flush()
-    try:
-        saved = os.dup(2)
-    except OSError:  # There is no stderr.
-        yield
-        return
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
 
 
 if __name__ == "__main__":

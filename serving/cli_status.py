@@ -1,9 +1,19 @@
 """How a command ends: its exit status, and errors in words."""
 
+import errno
 import os
 import sys
 import traceback
 from collections.abc import Callable
+
+_IN_WORDS = {
+    errno.ENOENT: "there is no such file or folder; check the path",
+    errno.EEXIST: "this is a file, and a folder must stand here; name another folder",
+    errno.ENOTDIR: "a part of this path is a file, and must be a folder; check the path",
+    errno.EISDIR: "this is a folder, and a file must stand here; name a file",
+    errno.EACCES: "you may not read or write this; change its permissions, or name another place",
+}
+"""What errors of the system mean for a path that a user gave."""
 
 
 def with_training(run: Callable[[], None], debug: bool) -> int:
@@ -17,9 +27,20 @@ def with_training(run: Callable[[], None], debug: bool) -> int:
         return fail(f"{error.name} is not installed; training needs `pip install 'hanzoo[train]'`", debug)
     except zoo.UnknownNameError as error:
         return wrong_option(str(error))
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
+    except OSError as error:
+        return fail(of_system(error), debug)
+    except (ValueError, RuntimeError, ImportError) as error:
         return fail(str(error), debug)
     return 0
+
+
+def of_system(error: OSError) -> str:
+    """What the system says of a file or folder, in words: its name, what is wrong, and what to do."""
+    if error.filename is None or error.errno is None:
+        return str(error)
+    bare = error.strerror == os.strerror(error.errno)  # Nobody has said more than the system.
+    said = _IN_WORDS.get(error.errno, error.strerror) if bare else error.strerror
+    return f"{error.filename}: {said}"
 
 
 def wrong_option(message: str) -> int:

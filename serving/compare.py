@@ -22,6 +22,7 @@ import numpy as np
 import tqdm
 from rapidfuzz.distance import Levenshtein
 
+import zoo
 from serving import benchmark, images, page_readers, reading_tables
 from serving.evaluate import names_of, plain
 from training import matching
@@ -89,19 +90,22 @@ def compare(folders: Sequence[Path], names: Sequence[str]) -> dict[str, Any]:
         and the `h_mean` of its lines at an IoU of 0.5. A reader that cannot be used has `missing`, the reason.
 
     Raises:
-        ValueError: `truth.json` is missing or damaged, two folders have the same name, or a reader is unknown.
+        zoo.UnknownNameError: A reader is unknown.
+        ValueError: `truth.json` is missing or damaged, a picture cannot be read, or two folders have the same name.
         RuntimeError: A reader failed.
     """
     unknown = sorted(set(names) - set(page_readers.PAGE_READERS))
     if unknown:
-        raise ValueError(
-            f"`names` must be of {', '.join(page_readers.PAGE_READERS)}. Received: {', '.join(unknown)}."
-        )
+        known = ", ".join(map(repr, page_readers.PAGE_READERS))
+        received = ", ".join(map(repr, unknown))
+        raise zoo.UnknownNameError(f"--readers must be of {known}. Received: {received}.")
     pages = [
         dataclasses.replace(page, group=folder_name) if len(folders) > 1 else page
         for folder, folder_name in zip(folders, names_of(folders), strict=True)
         for page in read_truth(folder)
     ]
+    for page in pages:  # Before any is measured: a reader may take an hour.
+        images.decode(page.path)
     reasons = page_readers.missing(names)
     readers: dict[str, Any] = {}
     for name in tqdm.tqdm(names, desc="readers", disable=None):

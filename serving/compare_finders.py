@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from serving import benchmark, finder, reading_tables, runtime
+from serving import benchmark, finder, images, reading_tables, runtime
 from training import fit, labelled_pages, pictures
 from training.matching import Counts, count
 from zoo import contours
@@ -105,7 +105,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=Path("results/finders/result.json"))
     options = parser.parse_args()
     try:
-        result = measure(labelled_pages.read(options.folder), finders(options.craft), options.drawn)
+        pages = labelled_pages.read(options.folder, lambda picture: images.decode(picture)[0])
+        result = measure(pages, finders(options.craft), options.drawn)
         fit.write_json(options.json, result)
     except (ValueError, OSError) as error:
         parser.exit(1, f"hanzoo: {error}\n")

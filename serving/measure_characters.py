@@ -63,7 +63,7 @@ class Measured:
         return calibration.fit_text_temperature(np.concatenate(self.logits), np.concatenate(self.labels))
 
     def figures(self, shipped: Calibration | None = None) -> dict[str, Any]:
-        """What `reading.figures` says, and `calibration`.
+        """What `reading.figures` says, `handwriting` (whether hands wrote all of it) and `calibration`.
 
         Args:
             shipped: The calibration of the model, if it was not fitted on these characters.
@@ -84,10 +84,11 @@ class Measured:
             ]
             figures["agreement_int8_float32"] = float(np.mean(firsts[0] == firsts[1]))
         return figures | {
+            "handwriting": all(writer.real for writer in self.writers),
             "calibration": {
                 name: one and calibration.measure(self.logits, self.labels, names, one)
                 for name, one in used.items()
-            }
+            },
         }
 
 
@@ -181,7 +182,8 @@ def evaluate(model: str | Path, data: Path) -> Evaluation:
     files = {name: facts["bytes"] for name, facts in description.get("files", {}).items()}
     session = None
     if "model.tflite" in files:
-        session = runtime.preset(model if model in runtime.names() else Path(model)).session()
+        with runtime.without_native_messages():
+            session = runtime.preset(model if model in runtime.names() else Path(model)).session()
     measured = measure(zoo.load(model), session, writers, characters)
     shipped = Calibration(description.get("temperature", 1.0), description.get("reject_threshold"))
     report = {

@@ -1,6 +1,5 @@
 """Measures a detector on pages of unseen writers: its figures in presets, model cards and RESULTS.md."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,18 +16,17 @@ _NAMES = {
 }
 
 
-def measure(task: DetectionTask, tflite: Path) -> dict[str, Any]:
+def measure(task: DetectionTask, session: Session) -> dict[str, Any]:
     """What `result.json` of a preset says of a detector.
 
     Args:
         task: With the trained model and the validation pages.
-        tflite: Its integer file.
+        session: Of its integer file.
 
     Returns:
         `validation`, with `pages` and the figures of float32 and int8; and `latency`, the median milliseconds
         of a picture of the size that the file takes, by the number of threads.
     """
-    session = Session(tflite)
 
     def predict(images: np.ndarray) -> dict[str, np.ndarray]:
         answers = [session.run({"image": image[None]}) for image in images]
@@ -40,7 +38,7 @@ def measure(task: DetectionTask, tflite: Path) -> dict[str, Any]:
             "float32": task.evaluate(task.model),
             "int8": task.measure(predict),
         },
-        "latency": latency.of_picture(tflite, task.validation_pages[0].image[None]),
+        "latency": latency.of_picture(session.path, task.validation_pages[0].image[None]),
     }
 
 

@@ -1,6 +1,5 @@
 """Measures a line reader on composed lines of unseen writers: its figures in presets, model cards and RESULTS.md."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,18 +14,17 @@ _TIMED = 512
 """Width in pixels of the strip that is timed."""
 
 
-def measure(task: LineTask, tflite: Path) -> dict[str, Any]:
+def measure(task: LineTask, session: Session) -> dict[str, Any]:
     """What `result.json` of a preset says of a line reader.
 
     Args:
         task: With the trained model and the validation lines.
-        tflite: Its integer file.
+        session: Of its integer file.
 
     Returns:
         `validation`, with the number of `lines` of each figure and the figures of float32 and int8; and `latency`, the
         median milliseconds of a strip of 512 pixels, by the number of threads.
     """
-    session = Session(tflite)
 
     def predict(images: np.ndarray) -> np.ndarray:
         return np.concatenate([session.run({"image": image[None]})["logits"] for image in images])
@@ -37,7 +35,7 @@ def measure(task: LineTask, tflite: Path) -> dict[str, Any]:
             "float32": task.evaluate(task.model),
             "int8": task.measure(predict),
         },
-        "latency": latency.of_picture(tflite, np.full((1, strips.HEIGHT, _TIMED, 1), 255, np.uint8)),
+        "latency": latency.of_picture(session.path, np.full((1, strips.HEIGHT, _TIMED, 1), 255, np.uint8)),
     }
 
 

@@ -7,6 +7,7 @@ import argparse
 import hashlib
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,16 @@ _CALIBRATION = ("temperature", "text_temperature", "reject_threshold")
 _FEWEST_MISTAKES = 20  # Of validation characters, to fit a calibration on.
 
 
-def export_preset(workdir: Path, name: str, data: Path, presets: Path, notes: Path | None = None) -> Path:
+def export_preset(
+    workdir: Path,
+    name: str,
+    data: Path,
+    presets: Path,
+    notes: Path | None = None,
+    fonts: Sequence[Path] = (),
+    strokes: Sequence[Path] = (),
+    sets: Sequence[str] = (),
+) -> Path:
     """Makes a preset of the zoo from a finished run.
 
     Writes weights, the int8 TFLite file, `result.json` with the figures of validation writers, and
@@ -53,6 +63,9 @@ def export_preset(workdir: Path, name: str, data: Path, presets: Path, notes: Pa
         data: Folder with `hands/train` and `hands/dev`, or of pictures, as for training.
         presets: Folder of all presets.
         notes: What the card shall say of the training, such as sources and licences: Markdown in UTF-8.
+        fonts: As for training; without a folder of data, what validated there is measured.
+        strokes: As `fonts`.
+        sets: As `fonts`.
 
     Returns:
         The folder of the preset.
@@ -70,7 +83,7 @@ def export_preset(workdir: Path, name: str, data: Path, presets: Path, notes: Pa
             shutil.copyfile(workdir / zoo.WEIGHTS, target / zoo.WEIGHTS)
             _write(target, result, generator_tables.card(name, result))
         return presets / name
-    task = _task(workdir, data)
+    task = _task(workdir, data, fonts, strokes, sets)
     representative = samples.of_task(task)
     with folders.replacing(presets / name, _NAMES) as target:
         export.tflite(export.deployed(task.model), target, ["int8"], representative)
@@ -92,7 +105,8 @@ def measure_again(folder: Path, data: Path, notes: Path | None = None) -> None:
         ValueError: There is no preset, its files are damaged, or the data or the notes cannot be used.
         OSError: The disk is full; the preset stays as it was.
     """
-    runtime.preset(folder).session()  # Compares the file with its checksum.
+    with runtime.without_native_messages():
+        runtime.preset(folder).session()  # Compares the file with its checksum.
     result = zoo.describe(folder)
     result["notes"] = _read(notes) or result.get("notes", "")
     task = _task(folder, data)
@@ -109,8 +123,14 @@ def _read(notes: Path | None) -> str:
         raise ValueError(f"{notes}: notes must be text in UTF-8 ({error}).") from error
 
 
-def _task(folder: Path, data: Path) -> CharacterTask | DetectionTask | LineTask:
-    task = fit.task_of(folder, data)
+def _task(
+    folder: Path,
+    data: Path,
+    fonts: Sequence[Path] = (),
+    strokes: Sequence[Path] = (),
+    sets: Sequence[str] = (),
+) -> CharacterTask | DetectionTask | LineTask:
+    task = fit.task_of(folder, data, fonts, strokes=strokes, sets=sets)
     if isinstance(task, CharacterTask | DetectionTask) or (isinstance(task, LineTask) and task.recipe.widths):
         return task
     raise ValueError(
@@ -138,14 +158,16 @@ def _describe(
         "files": {file: _facts(target / file) for file in _MODEL},
         "charset_sha256": hashlib.sha256("\n".join(charset.CHARACTERS).encode()).hexdigest(),
     }
+    with runtime.without_native_messages():
+        session = Session(target / _TFLITE)
     if isinstance(task, DetectionTask):
-        result |= measure_detection.measure(task, target / _TFLITE)
+        result |= measure_detection.measure(task, session)
         card = measure_detection.card(name, result)
     elif isinstance(task, LineTask):
-        result |= measure_lines.measure(task, target / _TFLITE)
+        result |= measure_lines.measure(task, session)
         card = measure_lines.card(name, result)
     else:
-        result |= _of_characters(task, target / _TFLITE, model, result)
+        result |= _of_characters(task, session, model, result)
         card = cards.card(name, result, task.model.input_shape)
     _write(target, result, card)
 
@@ -155,13 +177,15 @@ def _write(target: Path, result: dict[str, Any], card: str) -> None:
     (target / _CARD).write_text(card, encoding="utf-8")
 
 
-def _of_characters(task: CharacterTask, tflite: Path, model: Path, known: dict[str, Any]) -> dict[str, Any]:
-    measured = measure_characters.measure(task.model, Session(tflite), task.validation, task.characters)
+def _of_characters(
+    task: CharacterTask, session: Session, model: Path, known: dict[str, Any]
+) -> dict[str, Any]:
+    measured = measure_characters.measure(task.model, session, task.validation, task.characters)
     return {
         "size": task.model.input_shape[1],
         **_calibration(measured, model, known),
         "validation": measured.figures(),
-        "latency": latency.measure(model, tflite),
+        "latency": latency.measure(model, session.path),
     }
 
 

@@ -3,13 +3,16 @@
 Also the presets: the trained models that come with the package.
 """
 
+import contextlib
 import dataclasses
 import difflib
 import functools
 import hashlib
 import json
 import os
+import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +114,24 @@ class Session:
             name: (tuple(int(side) for side in detail["shape_signature"]), detail["dtype"])
             for name, detail in details.items()
         }
+
+
+@contextlib.contextmanager
+def without_native_messages() -> Iterator[None]:
+    """Keeps what C++ libraries print to stderr away; LiteRT greets there and cannot be told not to."""
+    sys.stderr.flush()
+    try:
+        saved = os.dup(2)
+    except OSError:  # There is no stderr.
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
 
 
 def _shape(sides: tuple[int, ...]) -> str:

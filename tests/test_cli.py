@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -9,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from serving import cli, draw, finder, runtime, single
+from serving import cli, cli_status, draw, finder, runtime, single
 from serving.evaluate import Errors
-from tests import fakes
+from tests import fakes, made_hands
 from zoo import manuscript
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -297,6 +298,34 @@ def test_a_field_that_cannot_be_is_a_wrong_option(hanzoo, command):
 def test_a_picture_of_another_kind_than_png_is_a_wrong_option(hanzoo, command):
     status, _, errors = hanzoo(*command, "--out", "picture.jpg")
     assert (status, errors) == (2, "hanzoo: --out must end in .png. Received: picture.jpg\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["out", "--fonts", "nofont.ttf"], "nofont.ttf: there is no such file or folder; check the path"),
+        (["out", "--fonts", "file/a.ttf"], "file/a.ttf: a part of this path is a file, and must be a folder"),
+        (["file"], "file: this is a file, and a folder must stand here; name another folder"),
+    ],
+)
+def test_a_path_that_cannot_be_used_is_told_in_words(hanzoo, tmp_path, arguments, message):
+    made_hands.write_data(tmp_path / "data")
+    (tmp_path / "file").touch()
+    status, output, errors = hanzoo("sheet", "hanzinet_tiny", *arguments)
+    assert (status, output) == (1, "")
+    assert errors.startswith(f"hanzoo: {message}")
+    assert len(errors.splitlines()) == 1
+
+
+def test_what_was_said_of_a_path_beyond_the_system_is_told():
+    told = OSError(errno.EISDIR, "it is a folder; the file stays as it was", "a.png")
+    assert cli_status.of_system(told) == "a.png: it is a folder; the file stays as it was"
+    assert cli_status.of_system(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a.png")) == (
+        "a.png: No space left on device"
+    )
+    assert cli_status.of_system(OSError("The files cannot be downloaded.")) == (
+        "The files cannot be downloaded."
+    )
 
 
 def test_without_a_font_the_text_stands_in_a_file(hanzoo, character, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from serving import compare
+from serving import cli, compare
 
 TABLE = (
     "level\tpage_num\tblock_num\tpar_num\tline_num\tword_num\tleft\ttop\twidth\theight\tconf\ttext\n"
@@ -122,9 +122,27 @@ def test_a_language_that_is_lacking_leaves_the_reader_out(folder: Path, tmp_path
     assert "| hanzoo " in shown
 
 
-def test_an_unknown_reader_is_refused(folder: Path) -> None:
-    with pytest.raises(ValueError, match=r"`names` must be of hanzoo, .* Received: Abbyy"):
+def test_an_unknown_reader_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(
+        ValueError, match=r"--readers must be of 'hanzoo', 'hanzoo, characters', .* Received: 'Abbyy'"
+    ):
         compare.compare([folder], ["Abbyy"])
+    assert cli.main(["compare", str(folder), "--readers", "Abbyy"]) == 2
+    assert capsys.readouterr().err.startswith("hanzoo: --readers must be of")
+
+
+@pytest.mark.usefixtures("tesseract")
+def test_a_damaged_picture_is_named_before_any_reader_starts(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(tmp_path / "bin")
+    whole = (folder / "b.png").read_bytes()
+    (folder / "b.png").write_bytes(whole[: len(whole) // 2])
+    assert cli.main(["compare", str(folder), "--readers", "Tesseract"]) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith(f"hanzoo: {folder / 'b.png'}: the file ends early")
+    assert len(output.err.splitlines()) == 1
 
 
 def test_pages_without_lines_are_refused(tmp_path: Path) -> None:

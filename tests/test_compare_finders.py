@@ -53,6 +53,14 @@ def test_the_figures_are_written_where_no_folder_is_yet(
     compare_finders.main()
     assert json.loads(target.read_text())["finders"]["sure"]["lines"]["all"]["matched"] == 2
     assert "sure" in capsys.readouterr().out
+    noise = np.random.default_rng(0).integers(0, 256, (100, 200, 3), np.uint8)
+    half = cv2.imencode(".jpg", noise)[1].tobytes()[:5000]  # OpenCV would read it without a word.
+    (tmp_path / "a.png").write_bytes(half)
+    with pytest.raises(SystemExit):
+        compare_finders.main()
+    told = capsys.readouterr().err
+    assert told.startswith(f"hanzoo: {tmp_path / 'a.png'}: ")
+    assert len(told.splitlines()) == 1
     (tmp_path / "truth.json").unlink()
     with pytest.raises(SystemExit):
         compare_finders.main()

@@ -165,6 +165,22 @@ def test_a_set_that_is_not_known_is_told() -> None:
         datasets.hands("casia_hwdb/1.3")
 
 
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("ai_free", "ai_free_common"),
+        ("casia_hwdb", r"casia_hwdb/1\.\d"),
+        ("casia_hwdb/9.9", r"casia_hwdb/1\.\d"),
+    ],
+)
+def test_a_set_that_cannot_be_built_is_told(name: str, near: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=rf"named '{name}'\. Did you mean '{near}'\? There are: ai_free_common, "
+    ):
+        datasets.build(name, data_dir=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_unpacked_casia_tells_the_split_by_its_folders(casia: Path, tmp_path: Path) -> None:
     unpacked = tmp_path / "unpacked"
     for archive in casia.glob("*.zip"):

@@ -77,5 +77,5 @@ def test_a_missing_truth_or_picture_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"truth\.json: does not tell"):
         labelled_pages.read(tmp_path)
     (tmp_path / "truth.json").write_text('{"none.png": {"lines": []}}', encoding="utf-8")
-    with pytest.raises(ValueError, match=r"none\.png cannot be read"):
+    with pytest.raises(ValueError, match=r"none\.png: cannot be read as a picture"):
         labelled_pages.read(tmp_path)

@@ -4,6 +4,8 @@ import dataclasses
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -220,6 +222,32 @@ def test_a_damaged_preset_is_not_measured(copy: Path, data: Path) -> None:
     with pytest.raises(ValueError, match="the model is damaged"):
         presets.measure_again(copy, data)
     assert (copy / "result.json").read_bytes() == before
+
+
+def test_notes_that_are_not_there_are_named(
+    run: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notes = tmp_path / "nonotes.md"
+    command = ["preset", str(run), "mine", "--data", str(data), "--presets", str(tmp_path)]
+    assert cli.main([*command, "--notes", str(notes)]) == 1
+    assert capsys.readouterr().err == f"hanzoo: {notes}: there is no such file or folder; check the path\n"
+
+
+@pytest.mark.parametrize("command", ["evaluate", "preset"])
+def test_litert_does_not_greet(command: str, preset: Path, run: Path, data: Path, tmp_path: Path) -> None:
+    arguments = {
+        "evaluate": [str(preset)],
+        "preset": [str(run), "mine", "--presets", str(tmp_path)],
+    }
+    # LiteRT greets once in a process.
+    script = "import sys; from serving import cli, latency; latency.measure = lambda *_: None; sys.exit(cli.main())"
+    done = subprocess.run(
+        [sys.executable, "-c", script, command, *arguments[command], "--data", str(data)],
+        cwd=Path(__file__).resolve().parents[1],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_notes_that_are_no_text_are_named(copy: Path, data: Path) -> None:

@@ -25,6 +25,16 @@ def test_cached_batches_are_those_of_the_recipe_again_and_again(data: Path) -> N
             np.testing.assert_array_equal(expected, found)
 
 
+def test_a_folder_that_is_not_there_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["measure_rate", "nowhere"])
+    with pytest.raises(SystemExit) as ended:
+        measure_rate.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("hanzoo: `data` must be a folder. Received: nowhere.")
+
+
 def test_bare_steps_train(data: Path) -> None:
     tiny = {"widths": (4, 4, 4, 4), "embedding": 4}
     task = CharacterRecipe(model="hanzinet", sizes=tiny, data=data, batch_size=4).task()

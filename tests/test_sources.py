@@ -122,8 +122,16 @@ def test_only_the_chinese_characters_of_a_hand_are_read(tmp_path: Path) -> None:
 def test_a_damaged_file_is_named(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
     made_hands.write_hand(tmp_path / "a.npz", 1)
     (tmp_path / "a.npz").write_bytes(damage((tmp_path / "a.npz").read_bytes()))
-    with pytest.raises(ValueError, match=r"a\.npz: is no whole \.npz file"):
+    with pytest.raises(ValueError, match=r"a\.npz: is no whole \.npz file.*Copy it again") as caught:
         sources.read_hand(tmp_path / "a.npz")
+    assert "pickle" not in str(caught.value)
+
+
+def test_arrays_of_objects_are_refused_without_advice_to_load_them(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", labels=np.array(["一", None], object))
+    with pytest.raises(ValueError, match=r"no whole \.npz file of numbers and text") as caught:
+        sources.read_hand(tmp_path / "a.npz")
+    assert "pickle" not in str(caught.value)
 
 
 def test_a_font_gives_each_character_of_the_charset_that_it_holds(tmp_path: Path) -> None:

@@ -146,6 +146,8 @@ def test_a_sheet_shows_what_a_recipe_trains_on(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["sheet", "hanzinet_tiny", str(tmp_path / "sheet"), "--data", str(data)]) == 0
+    files = [f"{tmp_path / 'sheet' / name}.png" for name in ("writers", "training")]
+    assert capsys.readouterr().out.splitlines() == files
     writers, training = (
         cv2.imread(str(tmp_path / "sheet" / f"{name}.png"), 0) for name in ("writers", "training")
     )

@@ -182,13 +182,13 @@ def shorten(
     """Writes the parts of a character in a writer's shorter forms.
 
     Args:
-        lines: Strokes, (n, POINTS, 2).
+        lines: Strokes, float32 (n, POINTS, 2).
         parts: Of the character, the outer ones before those inside them.
         forms: From `choose`.
         rng: A part may stay as it is.
 
     Returns:
-        The strokes, (m, POINTS, 2).
+        The strokes, float32 (m, POINTS, 2).
     """
     written: list[np.ndarray] = []
     done = 0

@@ -108,13 +108,19 @@ class FallingRates(keras.callbacks.Callback):
         )
 
 
-def save_pictures(folder: Path, pictures: dict[str, np.ndarray]) -> None:
-    """Writes `NAME.png` of each picture, uint8 (H, W) or (H, W, 3); each file whole or not at all."""
+def save_pictures(folder: Path, pictures: dict[str, np.ndarray]) -> list[Path]:
+    """Writes `NAME.png` of each picture, uint8 (H, W) or (H, W, 3); each file whole or not at all.
+
+    Returns:
+        The files.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    for name, picture in pictures.items():
+    files = [folder / f"{name}.png" for name in pictures]
+    for target, picture in zip(files, pictures.values(), strict=True):
         _, png = cv2.imencode(".png", picture if picture.ndim == 2 else picture[..., ::-1])
-        with checkpoint.replacing(folder / f"{name}.png") as file:
+        with checkpoint.replacing(target) as file:
             file.write(png.tobytes())
+    return files
 
 
 def best_epoch(history: list[dict[str, Any]], goal: str) -> int:

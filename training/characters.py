@@ -30,12 +30,15 @@ from zoo import charset, emphasis, narrowing, widening
 class CharacterTask:
     """Classifies the characters of hands and fonts, or of a user's folder of pictures.
 
+    Where there is no folder of data, a part of the sets, or a font or made-up writer, validates, see
+    `sources.hold_out`.
+
     Args:
         recipe: What to train on what.
 
     Raises:
         ValueError: The data hold no characters, or characters outside the charset although the recipe
-            does not add them.
+            does not add them; or there is nothing to train on.
     """
 
     goal: Literal["max", "min"] = "max"
@@ -44,14 +47,8 @@ class CharacterTask:
         self.recipe = recipe
         self.characters = zoo.characters(recipe.start) if recipe.start else charset.CHARACTERS
         self.skipped: list[str] = []
-        if (recipe.data / "hands").is_dir():
-            self.train = sources.read_hands(recipe.data / "hands" / "train", recipe.chinese_only)
-            self.validation = sources.read_hands(recipe.data / "hands" / "dev")
-        else:
-            self._read_folder(recipe.data)
-        if not recipe.hands:
-            self.train = []
-        self._add_sets()
+        train, self.validation = self._read_data()
+        hands = [*(train if recipe.hands else ()), *self._read_sets()]
         fonts = [sources.read_font(font) for font in recipe.fonts]
         generated = [hand for folder in recipe.generated for hand in sources.read_hands(folder)]
         drawn = signs.read_all(recipe.strokes)
@@ -59,8 +56,11 @@ class CharacterTask:
             [strokes.only(source, recipe.characters) for source in drawn] if recipe.characters else drawn
         )
         made_up = glyphs.made_up_writers(written, recipe.stroke_writers, recipe.seed)
+        if not self.validation:
+            hands, fonts, made_up, self.validation = sources.hold_out(hands, fonts, made_up)
+        seen = {source.writer for source in (*hands, *fonts, *made_up)}
         self._origin = {
-            "hands": [source.writer for source in self.train],
+            "hands": [source.writer for source in hands],
             "hands_before": hands_before(
                 (recipe.start, recipe.teacher, recipe.head_from, recipe.narrow_from, recipe.widen_from)
             ),
@@ -70,9 +70,10 @@ class CharacterTask:
             "generators": [sources.generator_of(folder) for folder in recipe.generated],
             "strokes": list(dict.fromkeys(source.name for source in drawn)),
             "stroke_writers": len(made_up),
+            "unseen": [source.writer for source in self.validation if source.writer not in seen],
         }
-        self.train += fonts + made_up + [dataclasses.replace(hand, real=False) for hand in generated]
-        self.train = [writing.both_ways(source) for source in self.train]
+        drawn_hands = [dataclasses.replace(hand, real=False) for hand in generated]
+        self.train = [writing.both_ways(source) for source in (*hands, *fonts, *made_up, *drawn_hands)]
         if not self.train:
             raise ValueError(
                 "There is nothing to train on: give fonts, strokes, generated hands or public sets besides `hands=False`."
@@ -87,7 +88,24 @@ class CharacterTask:
         self.model = self._build()
         self._answers: list[np.ndarray] = []
 
-    def _read_folder(self, folder: Path) -> None:
+    def _read_data(self) -> tuple[list[sources.Glyphs], list[sources.Glyphs]]:
+        """What of `data` trains, and what validates; nothing where sources that need no folder stand for it."""
+        recipe = self.recipe
+        if (recipe.data / "hands").is_dir():
+            return (
+                sources.read_hands(recipe.data / "hands" / "train", recipe.chinese_only),
+                sources.read_hands(recipe.data / "hands" / "dev"),
+            )
+        if recipe.data.exists():
+            return self._read_folder(recipe.data)
+        if recipe.data == CharacterRecipe.data and (recipe.fonts or recipe.strokes or recipe.sets):
+            return [], []
+        raise ValueError(
+            f"`data` must be a folder. Received: {recipe.data}. "
+            "To train without one, leave `data` out and give fonts, strokes or sets."
+        )
+
+    def _read_folder(self, folder: Path) -> tuple[list[sources.Glyphs], list[sources.Glyphs]]:
         labels = sources.labels_of_folder(folder)
         new = [label for label in labels if label not in self.characters and sources.class_of(label) is None]
         if new and not self.recipe.add_characters:
@@ -97,21 +115,24 @@ class CharacterTask:
             )
         self.characters = (*self.characters, *new)
         glyphs, self.skipped = sources.read_folder(folder, self.characters)
-        self.train, self.validation = sources.split(glyphs)
-        if not len(self.validation[0].labels):
+        train, validation = sources.split(glyphs)
+        if not len(validation[0].labels):
             raise ValueError(f"{glyphs.writer}: at least one character needs 5 readable pictures.")
         generated, unreadable = sources.read_folder(folder, self.characters, generated=True)
         self.skipped += unreadable
         if len(generated.labels):
-            self.train.append(generated)
+            train.append(generated)
+        return train, validation
 
-    def _add_sets(self) -> None:
+    def _read_sets(self) -> list[sources.Glyphs]:
+        hands = []
         for name in self.recipe.sets:
             from training import datasets  # Brings tensorflow-datasets, which the other data do not need.
 
             dropped = datasets.Dropped()
-            self.train += datasets.hands(name, dropped)
+            hands += datasets.hands(name, dropped)
             self.skipped += dropped.unreadable
+        return hands
 
     def _build(self) -> keras.Model:
         classes = len(self.characters)

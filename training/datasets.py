@@ -218,10 +218,13 @@ def build(
         data_dir: Where data sets are built; `~/tensorflow_datasets` unless it is given.
 
     Raises:
-        ValueError: `folder` is no folder, lacks the files, or holds damaged ones; the data set was built from
-            another folder; or it cannot be downloaded.
+        ValueError: There is no data set of this name; `folder` is no folder, lacks the files, or holds damaged ones; the
+            data set was built from another folder; or it cannot be downloaded.
         OSError: The files cannot be downloaded.
     """
+    if name not in NAMES:
+        hint = zoo.did_you_mean(name, NAMES)
+        raise ValueError(f"No public data set named {name!r}.{hint} There are: {', '.join(NAMES)}.")
     if folder is not None and not (Path(folder).is_dir() and any(Path(folder).iterdir())):
         raise ValueError(f"`folder` must be a folder that holds the files of {name}. Received: {folder}.")
     builder = tfds.builder(name, data_dir=data_dir)

@@ -98,17 +98,29 @@ def evaluate(model: str | Path, data: Path | None = None, fonts: Sequence[Path] 
 
 
 def task_of(
-    model: str | Path, data: Path | None = None, fonts: Sequence[Path] = (), glyph_font: Path | None = None
+    model: str | Path,
+    data: Path | None = None,
+    fonts: Sequence[Path] = (),
+    glyph_font: Path | None = None,
+    strokes: Sequence[Path] = (),
+    sets: Sequence[str] = (),
 ) -> Task:
     """The task that a trained model was trained on, with the model.
 
-    Arguments and errors as in `evaluate`; `glyph_font` is the font of the characters that a generator starts from.
+    Arguments and errors as in `evaluate`; `glyph_font` is the font of the characters that a generator starts from,
+    `strokes` and `sets` are as the recipe takes them.
     """
     described = zoo.describe(model)
     if "recipe" not in described:
         raise ValueError(f"`model` must be a preset or a finished run, with a recipe. Received: {model}.")
     recipe = recipes.from_json(described["recipe"])
-    given: dict[str, Any] = {"data": data, "fonts": tuple(fonts), "glyph_font": glyph_font}
+    given: dict[str, Any] = {
+        "data": data,
+        "fonts": tuple(fonts),
+        "glyph_font": glyph_font,
+        "strokes": tuple(strokes),
+        "sets": tuple(sets),
+    }
     changes = {name: value for name, value in given.items() if value and hasattr(recipe, name)}
     if isinstance(recipe, CharacterRecipe):  # What holds for training only.
         changes |= {"hands": True, "add_characters": False}

@@ -57,8 +57,26 @@ class LabelledPage:
     ignore: np.ndarray
 
 
-def read(folder: Path) -> list[LabelledPage]:
+def _decoded(picture: Path) -> np.ndarray:
+    """A picture as uint8 (height, width, 3) RGB.
+
+    Raises:
+        ValueError: It cannot be read.
+    """
+    image = cv2.imread(str(picture), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(
+            f"{picture}: cannot be read as a picture; copy it again, or take it out of truth.json."
+        )
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def read(folder: Path, decode: Callable[[Path], np.ndarray] = _decoded) -> list[LabelledPage]:
     """Reads the pages of a folder.
+
+    Args:
+        folder: Where they are.
+        decode: Reads a picture, uint8 (height, width, 3) RGB; raises ValueError where it cannot.
 
     Raises:
         ValueError: `truth.json` is missing or damaged, or it names a picture that cannot be read.
@@ -66,9 +84,13 @@ def read(folder: Path) -> list[LabelledPage]:
     file = folder / "truth.json"
     try:
         truths = json.loads(file.read_text(encoding="utf-8"))
-        return [_page(folder / name, truth) for name, truth in sorted(truths.items())]
+        marked = {name: _marked(truth) for name, truth in sorted(truths.items())}
     except (OSError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{file}: does not tell where the lines of pages are ({error}).") from error
+    return [
+        LabelledPage(Path(name).name, level, decode(folder / name), lines, ignore)
+        for name, (level, lines, ignore) in marked.items()
+    ]
 
 
 def complete(page: LabelledPage, region_of: Callable[[np.ndarray], np.ndarray] | None) -> pages.Page:
@@ -96,15 +118,11 @@ def _sees_nothing(image: np.ndarray) -> np.ndarray:
     return np.zeros((image.shape[0] // 2, image.shape[1] // 2), np.float32)
 
 
-def _page(picture: Path, truth: dict[str, Any]) -> LabelledPage:
-    image = cv2.imread(str(picture), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f"{picture.name} cannot be read")
+def _marked(truth: dict[str, Any]) -> tuple[str, tuple[LabelledLine, ...], np.ndarray]:
+    """The level, the lines and what is ignored of a page, as `LabelledPage` holds them."""
     lines = [_line(line, truth.get("direction")) for line in truth["lines"]]
-    return LabelledPage(
-        picture.name,
+    return (
         str(truth.get("level", "")),
-        cv2.cvtColor(image, cv2.COLOR_BGR2RGB),
         tuple(line for line in lines if line.text),
         _quads(truth.get("ignore", [])),
     )

@@ -196,7 +196,10 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder with hands/train and hands/dev")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
     options = parser.parse_args()
-    figures = measure(options.data)
+    try:
+        figures = measure(options.data)
+    except (ValueError, OSError) as error:
+        parser.exit(1, f"hanzoo: {error}\n")
     print(table(figures))
     if options.json is not None:
         fit.write_json(options.json, figures)

@@ -55,6 +55,9 @@ def writers_sheet(sources: Sequence[Glyphs], columns: int = 20, rows: int = 40) 
         sources: Hands and fonts; at most `rows` are shown, evenly spaced over all.
         columns: How many characters, those that the most of the sources hold.
         rows: How many sources at most.
+
+    Returns:
+        uint8 (H, W): a row of 98 pixels for each source, a column of 98 for each character.
     """
     held = np.bincount(np.concatenate([np.unique(source.labels) for source in sources]))
     labels = np.sort(np.argsort(-held, kind="stable")[: min(columns, np.count_nonzero(held))])

@@ -79,7 +79,8 @@ class CharacterRecipe(SupervisedRecipe):
 
     Attributes:
         data: Folder with `hands/train/*.npz` and `hands/dev/*.npz`, one writer a file; or with a
-            folder of pictures for each character, `CHARACTER/*.png`.
+            folder of pictures for each character, `CHARACTER/*.png`. Where it is not given and `data` is not there,
+            a part of the sets validates, else the last font, else the last made-up writer.
         hands: Whether the hands of `data` train; those of `hands/dev` validate all the same.
         chinese_only: Hands of which only Chinese characters train, because their other labels are wrong.
         sets: Public handwriting that trains too: names of `training.datasets`, or folders of their files.

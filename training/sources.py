@@ -112,17 +112,19 @@ def read_hand(path: Path, chinese_only: bool = False) -> Glyphs:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a `.npz` file by name.
+    """The arrays of a `.npz` file by name, of any shape and of the dtypes in which they were written.
 
     Raises:
-        ValueError: The file is damaged or of another kind.
+        ValueError: The file is damaged or of another kind, or an array holds objects.
         OSError: It cannot be read.
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             return {name: data[name] for name in data.files}
     except (ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path}: is no whole .npz file ({error}).") from error
+        raise ValueError(
+            f"{path}: is no whole .npz file of numbers and text. Copy it again, or write it anew with numpy.savez."
+        ) from error
 
 
 def _check_places(path: Path, boxes: np.ndarray, canvas: np.ndarray, count: int) -> None:
@@ -335,6 +337,45 @@ def split(glyphs: Glyphs, every: int = 10, at_least: int = 5) -> tuple[list[Glyp
     )
 
 
+def hold_out(
+    hands: Sequence[Glyphs], fonts: Sequence[Glyphs], made_up: Sequence[Glyphs]
+) -> tuple[list[Glyphs], list[Glyphs], list[Glyphs], list[Glyphs]]:
+    """Sets apart what validates, where nobody did.
+
+    It is a share of the samples of hands, see `split`, if they wrote characters often enough; else one source that never
+    trains: the last of several hands, else the last font, else the last made-up writer. Where there is only one font or
+    made-up writer, it does both.
+
+    Args:
+        hands: Characters of public sets.
+        fonts: Characters of fonts.
+        made_up: Characters of made-up writers.
+
+    Returns:
+        The hands, fonts and made-up writers that train, and what validates.
+
+    Raises:
+        ValueError: There is one hand only, which wrote no character often enough.
+    """
+    parts = [split(hand) for hand in hands]
+    held = [part for _, (part,) in parts if len(part.labels)]
+    if held:
+        return [part for (part,), _ in parts], [*fonts], [*made_up], held
+    everything = [*hands, *fonts, *made_up]
+    if len(everything) < 2:
+        if hands:
+            raise ValueError(
+                f"{hands[0].writer}: at least one character needs 5 samples, so that one can validate. "
+                "Give more, or fonts or strokes beside them."
+            )
+        return [], [*fonts], [*made_up], everything
+    last = [*hands[:0:-1], *fonts[::-1], *made_up[::-1]][0]
+    hands, fonts, made_up = (
+        [one for one in kind if person(one.writer) != person(last.writer)] for kind in (hands, fonts, made_up)
+    )
+    return hands, fonts, made_up, [last]
+
+
 def read_picture(file: Path) -> np.ndarray:
     """A picture as uint8 (H, W), dark ink on light paper; what is transparent is paper.
 
@@ -377,7 +418,17 @@ def ink_box(picture: np.ndarray) -> tuple[int, int, int, int]:
 
 
 def place_ink(image: np.ndarray, box: np.ndarray, middle: np.ndarray, scale: float) -> np.ndarray:
-    """Puts the ink of a cropped character back to its size and place on the em square."""
+    """Puts the ink of a cropped character back to its size and place on the em square.
+
+    Args:
+        image: uint8 (h, w), dark ink on white.
+        box: float (4,), left, top, right and bottom of the ink on its sheet.
+        middle: float (2,), x and y of the middle of that sheet.
+        scale: Pixels of the em square for one of the sheet.
+
+    Returns:
+        uint8 (96, 96), dark ink on white.
+    """
     rows, columns = np.nonzero(image < 250)
     square = np.full((EM, EM), 255, np.uint8)
     if not len(rows):
@@ -393,7 +444,12 @@ def place_ink(image: np.ndarray, box: np.ndarray, middle: np.ndarray, scale: flo
 
 
 def open_font(path: Path, size: int = EM) -> tuple[ImageFont.FreeTypeFont, frozenset[int]]:
-    """Opens a TrueType, OpenType or WOFF2 font: the font at `size` pixels, and its code points."""
+    """Opens a TrueType, OpenType or WOFF2 font: the font at `size` pixels, and its code points.
+
+    Raises:
+        ValueError: The file is no such font.
+        OSError: It cannot be read.
+    """
     try:
         with path.open("rb") as file, ttLib.TTFont(file, fontNumber=0, lazy=True) as font:
             covered = frozenset(font.getBestCmap() or ())
