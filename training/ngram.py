@@ -483,7 +483,9 @@ def _count_file(path: Path, barred: set[str], rng: np.random.Generator) -> Itera
                 lines = apart(lines, barred)
                 held = lines[HOLD_OUT - 1 :: HOLD_OUT]
                 del lines[HOLD_OUT - 1 :: HOLD_OUT]
-                lines[::_WITH_FACT] = [facts.with_fact(line, rng) for line in lines[::_WITH_FACT]]
+                lines[::_WITH_FACT] = [
+                    facts.with_fact(line.rstrip("\n"), rng) for line in lines[::_WITH_FACT]
+                ]
                 yield count(lines), count(held)
         except (UnicodeDecodeError, lzma.LZMAError, EOFError) as error:
             raise ValueError(f"{path}: this is no UTF-8 text, plain or .xz: {error}") from error
