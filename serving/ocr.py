@@ -24,6 +24,7 @@ from serving import (
     second_look,
     single,
     whole_lines,
+    words,
 )
 from serving import context as contexts
 from serving import lines as lines_of
@@ -453,7 +454,7 @@ class Reader:
             lines.append(
                 Line(
                     _box(corners),
-                    "".join(character.text for character in characters),
+                    words.text_of(characters, direction),
                     float(np.mean([character.score for character in characters])),
                     characters,
                     direction,

@@ -41,7 +41,7 @@ class Line:
 
     Attributes:
         box: The corners of the whole line.
-        text: The characters in reading order; blank cells add nothing.
+        text: The characters in reading order; blank cells add nothing. Spaces part the Latin words of a row.
         score: The mean of the characters' scores.
         characters: The characters in reading order.
         direction: How it is written: "vertical" (down) or "horizontal".
