@@ -217,8 +217,13 @@ def _ablation(folder: Path, title: str) -> str:
     if not rows:
         return ""
     recipe, pictures = rows[0]["recipe"], rows[0]["training"]["pictures"]
+    writers = max(row["recipe"]["stroke_writers"] for row in rows)
+    amount = (
+        f"--characters {len(recipe['characters'])} --epochs {recipe['epochs']} --steps {recipe['steps']} "
+        f"--batch-size {recipe['batch_size']} --stroke-writers {writers}"
+    )
     return (
-        f"## {title}\n\n`python -m training.ablate DATA --fonts ... --strokes ... --rows {folder.name}`\n\n"
+        f"## {title}\n\n`python -m training.ablate DATA --fonts ... --strokes ... --rows {folder.name} {amount}`\n\n"
         f"{pictures:,} pictures of {len(recipe['characters']):,} characters for each row. Shares of right answers on "
         f"the same characters of writers that no row trained on, where any of {rows[0]['sizes']['classes'] - 1:,} "
         f"can be the answer. So short a run is far from trained: what is easier to learn leads at first, such as larger "

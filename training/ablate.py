@@ -154,15 +154,14 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     """The rows as a Markdown table, the best one first."""
     writers = [name for name in rows[0]["validation"] if name != "mean"]
     lines = [
-        f"| {' | '.join(['', 'parameters', 'million multiply-adds', 'minutes', 'mean', *writers])} |",
-        f"|---|{'---:|' * (4 + len(writers))}",
+        f"| {' | '.join(['', 'parameters', 'million multiply-adds', 'mean', *writers])} |",
+        f"|---|{'---:|' * (3 + len(writers))}",
     ]
     for row in sorted(rows, key=lambda row: -row["validation"]["mean"]):
         shares = [f"{row['validation'][name]:.3f}" for name in ("mean", *writers)]
         figures = [
             f"{row['parameters']:,}",
             f"{row['multiply_adds'] / 1e6:.1f}",
-            f"{row['training']['seconds'] / 60:.1f}",
         ]
         lines.append(f"| {' | '.join([row['name'], *figures, *shares])} |")
     return "\n".join(lines)
