@@ -32,7 +32,7 @@ from serving.ahead import meanwhile
 from serving.cells import BATCH, MARGIN
 from serving.endpoint import DEFAULT_SIGNATURE, Address, Endpoint, EndpointError
 from serving.page import Box, Cells, Character, Line, Page
-from zoo import charset, ctc, emphasis, geometry, manuscript, ngram, paper
+from zoo import board, charset, ctc, emphasis, geometry, manuscript, ngram, paper
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | np.ndarray
 """A path, the bytes of a file, or pixels: uint8 (H, W) or (H, W, 3) RGB."""
@@ -144,7 +144,9 @@ class Reader:
     def read_pages(self, source: Source, layout: str = "auto") -> list[Page]:
         """Reads every page of a file, such as a TIFF. Arguments and errors are those of `read`."""
         _check(layout)
-        return [self._read(page, layout, _name(source)).clipped() for page in images.decode(source)]
+        return [
+            self._read(board.inked(page), layout, _name(source)).clipped() for page in images.decode(source)
+        ]
 
     @functools.cached_property
     def _recogniser(self) -> "_Recogniser":
@@ -261,9 +263,11 @@ class Reader:
         return finder.best(self._finder, [image, flat])[0]
 
     def _read_without_cells(self, image: np.ndarray, flat: np.ndarray, quads: np.ndarray, name: str) -> Page:
-        """A page of lines or a picture of one character, whichever it looks like."""
+        """A page of lines, a picture of one character or a blank one, whichever it looks like."""
         if not len(quads):
-            return self._read_character(image, name)
+            if single.is_character(image):
+                return self._read_character(image, name)
+            return Page(name, image.shape[1], image.shape[0], "char", "horizontal", ())
         if len(quads) > 1 and _are_lines(quads, quads):
             return self._read_lines(flat, quads, name)
         one, page = self._read_character(image, name), self._read_lines(flat, quads, name)
@@ -612,7 +616,7 @@ def _decode(source: Source) -> np.ndarray:
         raise ValueError(
             f"`source` must hold one page; `Reader.read_pages` reads several. Received: {len(pages)} pages."
         )
-    return pages[0]
+    return board.inked(pages[0])
 
 
 def _mean_score(page: Page) -> float:
@@ -698,7 +702,8 @@ def text_detection(image: Source, form: str = "quad") -> list[list[tuple[float, 
         if len(found) and _are_lines(found, found):
             quads = free_page.boxes(line_ends.lengthened(flat, found))
         else:
-            box, _ = single.views(pixels, SIZE)
+            alone = len(found) or single.is_character(pixels)
+            box = single.views(pixels, SIZE)[0] if alone else None
             quads = [] if box is None else [box]
     quads = [np.clip(quad, 0, pixels.shape[1::-1]) for quad in quads]
     if form == "quad":
