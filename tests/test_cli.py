@@ -140,7 +140,9 @@ def test_an_error_no_one_foresaw_stops_one_image_only(hanzoo, character, monkeyp
         return views(image, size)
 
     monkeypatch.setattr(single, "views", fail)
-    Image.new("L", (50, 50), 255).save("odd.png")
+    odd = Image.new("L", (50, 50), 255)
+    odd.paste(0, (10, 22, 40, 28))
+    odd.save("odd.png")
     good = character()
     status, output, errors = hanzoo("read", "odd.png", good)
     assert (status, output) == (1, f"==> {good} <==\n田\n")

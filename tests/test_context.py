@@ -102,7 +102,7 @@ def test_what_people_write_is_more_evident_than_its_parts() -> None:
 
 def test_what_the_recogniser_thinks_little_of_is_found_beside_its_neighbours() -> None:
     before, written, after = charset.encode("到期日")
-    others = charset.encode("OoAQDSBRpqgaebdcGCUn")
+    others = charset.encode("0OoAQD689pqgaebdcGCU")
     shares = np.geomspace(0.25, 0.002, len(others))
     shares *= 0.999 / shares.sum()
     doubtful = (*zip(others, shares.tolist(), strict=True), (written, 0.001))

@@ -42,9 +42,3 @@ def fact(rng: np.random.Generator) -> str:
     choices = {"#": string.digits, "&": string.ascii_uppercase, "@": string.ascii_lowercase}
     pattern = _PATTERNS[rng.integers(len(_PATTERNS))]
     return re.sub("[#&@]", lambda found: choices[found[0]][rng.integers(len(choices[found[0]]))], pattern)
-
-
-def with_fact(text: str, rng: np.random.Generator) -> str:
-    """A text with a fact somewhere in it."""
-    place = int(rng.integers(len(text) + 1))
-    return text[:place] + fact(rng) + text[place:]

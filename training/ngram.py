@@ -8,7 +8,8 @@ Running text tells which characters follow each other in the matters that it is 
 frequencies, such as `tsi.src` of libchewing, tells it for the language at large, within words only. What marks stand
 there is a matter of the kind of text: laws and poems hardly ask or exclaim. So the marks that may stand in the same
 place share a part of their counts, and no triple begins with a mark or goes on after one, but between digits or letters.
-Texts that are at hand know few numbers and Latin words, so some are made up and put into one line of eight.
+Texts that are at hand know few numbers and Latin words, so some are made up. They tell what stands within such, and not
+how often they occur.
 
 References:
     Kneser and Ney 1995, https://doi.org/10.1109/ICASSP.1995.479394
@@ -36,7 +37,7 @@ _LINES_AT_ONCE = 100_000
 _RUN = 5  # Counts of any two characters of an alphabet.
 _MARKS = (",。、;:?!", "「《〈(", "」》〉)")  # Those of a group may stand in the same place.
 _SHARED = 0.2  # Share of the counts of such a mark that goes to all of its group, each an equal part.
-_WITH_FACT = 8  # Of so many lines one gets a number or Latin word.
+_FACTS = 2000  # Numbers and Latin words that are made up.
 _MOST = 2**40  # The frequency of a word.
 _OF_WORDS = 0.5  # What all words together weigh, in the counts of the texts.
 _LEVELS = 127  # Finer ones would tell less than what else the file has room for.
@@ -116,10 +117,9 @@ def train(
             learn and to measure, or `limit` is less than a file without any pair.
     """
     learnt = held = count([])
-    rng = np.random.default_rng(0)
     barred = passages_of(without)
     for text in texts:
-        for some, kept_back in _count_file(text, barred, rng):
+        for some, kept_back in _count_file(text, barred):
             learnt, held = learnt + some, held + kept_back
     if not learnt.pairs.nnz or not held.pairs.nnz:
         raise ValueError(
@@ -130,7 +130,7 @@ def train(
     if words is not None:
         listed = count_words(words)
         learnt += listed.scaled(_OF_WORDS * characters / listed.pairs.sum())
-    content = build(learnt, limit, _runs(), _sharing())
+    content = build(learnt, limit, _made_up(), _sharing())
     with checkpoint.replacing(out) as file:
         file.write(content)
     trigram = Trigram.load(out)
@@ -223,14 +223,16 @@ def _rounded(counts: sparse.csr_matrix) -> sparse.csr_matrix:
     return whole
 
 
-def _runs() -> sparse.csr_matrix:
-    """A few counts for any two digits, letters or bopomofo symbols: they stand together, whatever they say."""
+def _made_up() -> Counts:
+    """Counts of facts, and a few of any two digits, letters or bopomofo symbols: they stand together, whatever they say."""
+    rng = np.random.default_rng(0)
+    told = count(facts.fact(rng) for _ in range(_FACTS))
     size = len(charset.CHARACTERS)
-    counts = np.zeros((size, size), np.int64)
+    runs = np.zeros((size, size), np.int64)
     for kind in ("digits", "Latin", "bopomofo"):
         alphabet = np.flatnonzero(_of_kinds(kind))
-        counts[np.ix_(alphabet, alphabet)] = _RUN
-    return sparse.csr_matrix(counts)
+        runs[np.ix_(alphabet, alphabet)] = _RUN
+    return dataclasses.replace(told, pairs=told.pairs + sparse.csr_matrix(runs))
 
 
 def _of_kinds(*names: kinds.Kind) -> np.ndarray:
@@ -241,7 +243,7 @@ def _of_kinds(*names: kinds.Kind) -> np.ndarray:
 def build(
     counts: Counts,
     limit: int = 2_000_000,
-    made_up: sparse.csr_matrix | None = None,
+    made_up: Counts | None = None,
     sharing: sparse.csr_matrix | None = None,
 ) -> bytes:
     """Smooths and prunes counts.
@@ -249,7 +251,7 @@ def build(
     Args:
         counts: Of the classes of the charset.
         limit: Largest size of the file in bytes. Pairs take up to half of it, triples the rest.
-        made_up: Counts of pairs that nobody wrote, which do not tell how many characters a character follows.
+        made_up: Of what nobody wrote, which does not tell how many characters a character follows.
         sharing: What shares counts among classes, float (classes, classes), to multiply counts with.
 
     Returns:
@@ -266,7 +268,7 @@ def build(
     seen = _rounded(sharing @ seen @ sharing)
     unigram = _unigram(np.bincount(seen.indices, minlength=seen.shape[0]))
     if made_up is not None:
-        seen = sparse.csr_matrix(seen + made_up)
+        seen, counts = sparse.csr_matrix(seen + made_up.pairs), counts + made_up
     nothing = _Continued.none()
     least = len(_packed(unigram, nothing, nothing))
     if least > limit:
@@ -475,17 +477,14 @@ def _levels(shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.minimum(np.ceil(-np.log(shares) / step), _LEVELS).astype(np.uint8), np.array(step)
 
 
-def _count_file(path: Path, barred: set[str], rng: np.random.Generator) -> Iterator[tuple[Counts, Counts]]:
-    """Counts of the lines to learn, some with facts, and of those held out, a part of the file at a time."""
+def _count_file(path: Path, barred: set[str]) -> Iterator[tuple[Counts, Counts]]:
+    """Counts of the lines to learn and of those held out, a part of the file at a time."""
     with open_text(path) as file:
         try:
             while lines := list(itertools.islice(file, _LINES_AT_ONCE)):
                 lines = apart(lines, barred)
                 held = lines[HOLD_OUT - 1 :: HOLD_OUT]
                 del lines[HOLD_OUT - 1 :: HOLD_OUT]
-                lines[::_WITH_FACT] = [
-                    facts.with_fact(line.rstrip("\n"), rng) for line in lines[::_WITH_FACT]
-                ]
                 yield count(lines), count(held)
         except (UnicodeDecodeError, lzma.LZMAError, EOFError) as error:
             raise ValueError(f"{path}: this is no UTF-8 text, plain or .xz: {error}") from error

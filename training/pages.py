@@ -397,7 +397,8 @@ def _sentence(texts: Sequence[str], hand: Hand, rng: np.random.Generator) -> str
         return "".join(known[index] for index in rng.integers(len(known), size=rng.integers(6, 30)))
     text = texts[int(rng.integers(len(texts)))].strip()
     if kind > 1 - _MIXED:
-        text = facts.with_fact(text, rng)
+        place = int(rng.integers(len(text) + 1))
+        text = text[:place] + facts.fact(rng) + text[place:]
     return _with_other_marks(text, rng) if rng.random() < _REMARKED else text
 
 
