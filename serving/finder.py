@@ -1,4 +1,4 @@
-"""Finds lines of text on a page: a network looks at it as a whole, and again closer where the writing is small."""
+"""Finds lines of text on a page: a network looks at it as a whole, closer where the writing is small, and from afar."""
 
 import functools
 import math
@@ -20,6 +20,7 @@ _OVERLAP = (
 )
 _MOST_TILES = 40  # A page of 60 characters by 80 needs 12.
 _ENLARGED = 2.0  # At most; more shows nothing new.
+_FARTHER = (0.5, 0.25)  # Of the scale that shows all: looks at a page that shows nothing closer.
 _CLEARLY = 1.1  # Times as much is found on another view where it counts.
 _SURE = 0.7  # Mean score from which on a page needs no closer look. Pages of clear lines have .75 and more.
 
@@ -80,13 +81,18 @@ class LineFinder:
         if image.ndim == 2:
             image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
         finest = self._finest(image)
-        scale = min(1.0, *(self._size[axis] / image.shape[axis] for axis in (0, 1)))
+        whole = scale = min(1.0, *(self._size[axis] / image.shape[axis] for axis in (0, 1)))
         quads, scores = self._look(image, scale)
         closer = 0
         # A strip that was reduced to a thread shows nothing at all, and small writing on a page may not either.
         while not len(quads) and scale < min(1.0, finest) and closer < self._looks(image, scale):
             scale, closer = min(3 * scale, finest, 1.0), closer + 1
             quads, scores = self._look(image, scale)
+        # Two or three large characters are a line from afar only.
+        for farther in _FARTHER:
+            if not len(quads):
+                scale = farther * whole
+                quads, scores = self._look(image, scale)
         if not len(quads):
             return quads, scores
         thickness = _thickness(quads)

@@ -20,9 +20,10 @@ SIZE = 320
 class Network:
     """Sees lines as solid bars of ink, from 10 pixels of thickness on, as `training.shrink` draws them."""
 
-    def __init__(self, least: float = 10.0) -> None:
+    def __init__(self, least: float = 10.0, most: float = SIZE) -> None:
         self.calls = 0
         self._least = least
+        self._most = most
 
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, Any]:
         self.calls += 1
@@ -32,7 +33,11 @@ class Network:
             (image[..., 0] < 128).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
         )
         bars = [cv2.boxPoints(cv2.minAreaRect(contour)) for contour in contours if len(contour) > 2]
-        thick = [bar for bar in bars if np.linalg.norm(bar[[1, 3]] - bar[0], axis=1).min() >= self._least]
+        thick = [
+            bar
+            for bar in bars
+            if self._least <= np.linalg.norm(bar[[1, 3]] - bar[0], axis=1).min() <= self._most
+        ]
         return {"probability": shrink.targets(thick, SIZE, SIZE)["probability"][None, ..., :1]}
 
 
@@ -125,6 +130,15 @@ def test_large_writing_is_reduced() -> None:
     network = Network()
     found, _ = LineFinder(network, (SIZE, SIZE))(image)
     assert network.calls == 2
+    assert matches(found, true) == len(found) == 1
+
+
+@pytest.mark.parametrize(("most", "calls"), [(60, 2), (30, 3)])
+def test_writing_too_large_to_be_seen_is_found_from_afar(most: int, calls: int) -> None:
+    image, true = page(300, 320, [(20, 100, 280, 100)])
+    network = Network(most=most)
+    found, _ = LineFinder(network, (SIZE, SIZE))(image)
+    assert network.calls == calls
     assert matches(found, true) == len(found) == 1
 
 
