@@ -137,12 +137,12 @@ class Reader:
             serving.runtime.ModelError: The model is missing or damaged, or its server does not answer.
         """
         _check(layout)
-        return self._read(_decode(source), layout, _name(source)).clipped()
+        return self._page(_decode(source), layout, _name(source))
 
     def read_pages(self, source: Source, layout: str = "auto") -> list[Page]:
         """Reads every page of a file, such as a TIFF. Arguments and errors are those of `read`."""
         _check(layout)
-        return [self._read(page, layout, _name(source)).clipped() for page in images.decode(source)]
+        return [self._page(page, layout, _name(source)) for page in images.decode(source)]
 
     @functools.cached_property
     def _recogniser(self) -> "_Recogniser":
@@ -220,6 +220,9 @@ class Reader:
             for one, alternatives in zip(text, reread, strict=True)
         ]
 
+    def _page(self, image: np.ndarray, layout: str, name: str) -> Page:
+        return self._read(image, layout, name).clipped()
+
     def _read(self, image: np.ndarray, layout: str, name: str) -> Page:
         if layout == "line":
             return self._read_line(manuscript.flatten(image), name)
@@ -259,9 +262,11 @@ class Reader:
         return finder.best(self._finder, [image, flat])[0]
 
     def _read_without_cells(self, image: np.ndarray, flat: np.ndarray, quads: np.ndarray, name: str) -> Page:
-        """A page of lines or a picture of one character, whichever it looks like."""
+        """A page of lines, a picture of one character or a blank one, whichever it looks like."""
         if not len(quads):
-            return self._read_character(image, name)
+            if single.is_character(image):
+                return self._read_character(image, name)
+            return Page(name, image.shape[1], image.shape[0], "char", "horizontal", ())
         if len(quads) > 1 and _are_lines(quads, quads):
             return self._read_lines(flat, quads, name)
         one, page = self._read_character(image, name), self._read_lines(flat, quads, name)
@@ -684,7 +689,8 @@ def text_detection(image: Source, form: str = "quad") -> list[list[tuple[float, 
         if len(found) and _are_lines(found, found):
             quads = free_page.boxes(line_ends.lengthened(flat, found))
         else:
-            box, _ = single.views(pixels, SIZE)
+            alone = len(found) or single.is_character(pixels)
+            box = single.views(pixels, SIZE)[0] if alone else None
             quads = [] if box is None else [box]
     quads = [np.clip(quad, 0, pixels.shape[1::-1]) for quad in quads]
     if form == "quad":
