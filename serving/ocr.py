@@ -17,6 +17,7 @@ from serving import (
     finder,
     free_page,
     images,
+    legible,
     line_ends,
     line_reader,
     orientation,
@@ -221,7 +222,7 @@ class Reader:
         ]
 
     def _page(self, image: np.ndarray, layout: str, name: str) -> Page:
-        return self._read(image, layout, name).clipped()
+        return legible.only(self._read(image, layout, name)).clipped()
 
     def _read(self, image: np.ndarray, layout: str, name: str) -> Page:
         if layout == "line":
