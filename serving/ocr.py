@@ -13,6 +13,7 @@ from typing import Literal, cast, overload
 import numpy as np
 
 from serving import (
+    blackboard,
     both_styles,
     finder,
     free_page,
@@ -222,7 +223,7 @@ class Reader:
         ]
 
     def _page(self, image: np.ndarray, layout: str, name: str) -> Page:
-        return legible.only(self._read(image, layout, name)).clipped()
+        return legible.only(self._read(blackboard.as_ink(image), layout, name)).clipped()
 
     def _read(self, image: np.ndarray, layout: str, name: str) -> Page:
         if layout == "line":
@@ -675,7 +676,7 @@ def text_detection(image: Source, form: str = "quad") -> list[list[tuple[float, 
     """
     if form not in ("quad", "xywh"):
         raise ValueError(f"`form` must be 'quad' or 'xywh'. Received: form={form!r}.")
-    pixels = _decode(image)
+    pixels = blackboard.as_ink(_decode(image))
     grid = manuscript.find(pixels)
     if grid is not None:
         cells = grid.cells.reshape(-1, 4, 2)
