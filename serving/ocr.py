@@ -13,10 +13,12 @@ from typing import Literal, cast, overload
 import numpy as np
 
 from serving import (
+    blackboard,
     both_styles,
     finder,
     free_page,
     images,
+    legible,
     line_ends,
     line_reader,
     orientation,
@@ -32,7 +34,7 @@ from serving.ahead import meanwhile
 from serving.cells import BATCH, MARGIN
 from serving.endpoint import DEFAULT_SIGNATURE, Address, Endpoint, EndpointError
 from serving.page import Box, Cells, Character, Line, Page
-from zoo import board, charset, ctc, emphasis, geometry, manuscript, ngram, paper
+from zoo import charset, ctc, emphasis, geometry, manuscript, ngram, paper
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | np.ndarray
 """A path, the bytes of a file, or pixels: uint8 (H, W) or (H, W, 3) RGB."""
@@ -139,14 +141,12 @@ class Reader:
             serving.runtime.ModelError: The model is missing or damaged, or its server does not answer.
         """
         _check(layout)
-        return self._read(_decode(source), layout, _name(source)).clipped()
+        return self._page(_decode(source), layout, _name(source))
 
     def read_pages(self, source: Source, layout: str = "auto") -> list[Page]:
         """Reads every page of a file, such as a TIFF. Arguments and errors are those of `read`."""
         _check(layout)
-        return [
-            self._read(board.inked(page), layout, _name(source)).clipped() for page in images.decode(source)
-        ]
+        return [self._page(page, layout, _name(source)) for page in images.decode(source)]
 
     @functools.cached_property
     def _recogniser(self) -> "_Recogniser":
@@ -223,6 +223,9 @@ class Reader:
             dataclasses.replace(one, alternatives=alternatives)
             for one, alternatives in zip(text, reread, strict=True)
         ]
+
+    def _page(self, image: np.ndarray, layout: str, name: str) -> Page:
+        return legible.only(self._read(blackboard.as_ink(image), layout, name)).clipped()
 
     def _read(self, image: np.ndarray, layout: str, name: str) -> Page:
         if layout == "line":
@@ -616,7 +619,7 @@ def _decode(source: Source) -> np.ndarray:
         raise ValueError(
             f"`source` must hold one page; `Reader.read_pages` reads several. Received: {len(pages)} pages."
         )
-    return board.inked(pages[0])
+    return pages[0]
 
 
 def _mean_score(page: Page) -> float:
@@ -687,7 +690,7 @@ def text_detection(image: Source, form: str = "quad") -> list[list[tuple[float, 
     """
     if form not in ("quad", "xywh"):
         raise ValueError(f"`form` must be 'quad' or 'xywh'. Received: form={form!r}.")
-    pixels = _decode(image)
+    pixels = blackboard.as_ink(_decode(image))
     grid = manuscript.find(pixels)
     if grid is not None:
         cells = grid.cells.reshape(-1, 4, 2)

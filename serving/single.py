@@ -11,12 +11,11 @@ _WORK = 640  # Longer side while the ink is looked for; the network sees 64 pixe
 _CLOSER = _WORK // 8  # Ink that is smaller while it is looked for is looked at more closely.
 _AROUND = 4  # Times the ink is then seen with what is around it.
 _SURROUNDED = (
-    0.6  # Share of the picture's edge that is ink; a frame or a table has .95, a character up to .45.
+    0.6  # Share of the edge that is ink; with a frame or table it is .95, with a character up to .45.
 )
-_REST = 0.15  # Of the picture's longer side, at least, is what a frame surrounds.
-_THIN = (
-    0.01  # Strokes beside all ink; a character has .015 and more, rules or a page of text have .006 and less.
-)
+_REST = 0.08  # Of the picture's longer side, at least, is what a frame surrounds.
+# Strokes beside all ink: a character has .015 and more, rules and pages of text .006 and less, edges of a scan .011.
+_THIN = 0.012
 _LIGHT = 96  # Longer side while the light is measured.
 _STROKE = 0.4  # Strokes wider than this share of the picture's shorter side are taken for paper.
 _FAINTEST = 36  # Darkness below that of paper, 255, from which on the darkest spots are ink.
