@@ -25,9 +25,9 @@ def only(page: Page) -> Page:
 
 
 def _is_row_of_holes(text: str) -> bool:
-    (_, most), *_ = collections.Counter(text).most_common(1)
-    written = any(unicodedata.category(character) == "Lo" for character in text)
-    return len(text) >= _ROW and most >= _ALIKE * len(text) and not written
+    if len(text) < _ROW or any(unicodedata.category(character) == "Lo" for character in text):
+        return False
+    return max(collections.Counter(text).values()) >= _ALIKE * len(text)
 
 
 def _is_dot(character: str) -> bool:
