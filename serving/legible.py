@@ -19,15 +19,18 @@ def only(page: Page) -> Page:
     if page.layout not in ("grid", "lines"):
         return page
     lines = tuple(line for line in page.lines if not _is_row_of_holes(line.text))
-    if lines and all(map(_is_dot, "".join(line.text for line in lines))) and _mean_score(lines) < _SURE:
+    text = "".join(line.text for line in lines)
+    if text and all(map(_is_dot, text)) and _mean_score(lines) < _SURE:
         lines = ()
     return dataclasses.replace(page, lines=lines)
 
 
 def _is_row_of_holes(text: str) -> bool:
-    if len(text) < _ROW or any(unicodedata.category(character) == "Lo" for character in text):
+    if len(text) < _ROW:
         return False
-    return max(collections.Counter(text).values()) >= _ALIKE * len(text)
+    (_, most), *_ = collections.Counter(text).most_common(1)
+    written = any(unicodedata.category(character) == "Lo" for character in text)
+    return most >= _ALIKE * len(text) and not written
 
 
 def _is_dot(character: str) -> bool:
