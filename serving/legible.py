@@ -4,9 +4,7 @@ import collections
 import dataclasses
 import unicodedata
 
-import numpy as np
-
-from serving.page import Line, Page
+from serving.page import Page
 
 _ROW = 8  # Signs of a row of holes, at least,
 _ALIKE = 0.8  # and the share of them that are the same.
@@ -18,11 +16,12 @@ def only(page: Page) -> Page:
     """A page of lines or cells without what nobody wrote: rows of one sign, and doubtful marks where nothing else is."""
     if page.layout not in ("grid", "lines"):
         return page
-    lines = tuple(line for line in page.lines if not _is_row_of_holes(line.text))
-    text = "".join(line.text for line in lines)
-    if text and all(map(_is_dot, text)) and _mean_score(lines) < _SURE:
-        lines = ()
-    return dataclasses.replace(page, lines=lines)
+    kept = dataclasses.replace(
+        page, lines=tuple(line for line in page.lines if not _is_row_of_holes(line.text))
+    )
+    text = "".join(line.text for line in kept.lines)
+    doubtful = text and all(map(_is_dot, text)) and kept.mean_score < _SURE
+    return dataclasses.replace(kept, lines=()) if doubtful else kept
 
 
 def _is_row_of_holes(text: str) -> bool:
@@ -35,7 +34,3 @@ def _is_row_of_holes(text: str) -> bool:
 
 def _is_dot(character: str) -> bool:
     return character in _ROUND or unicodedata.category(character)[0] in "PS"
-
-
-def _mean_score(lines: tuple[Line, ...]) -> float:
-    return float(np.mean([line.score for line in lines]))

@@ -225,6 +225,7 @@ class Reader:
         ]
 
     def _page(self, image: np.ndarray, layout: str, name: str) -> Page:
+        """What `read` gives for the pixels of a page."""
         return legible.only(self._read(blackboard.as_ink(image), layout, name)).clipped()
 
     def _read(self, image: np.ndarray, layout: str, name: str) -> Page:
@@ -251,14 +252,14 @@ class Reader:
         if grid is None:
             return self._read_without_cells(image, flattened(), found(), name)
         page = self._read_grid(flattened(), grid, name)
-        if not page.lines or _mean_score(page) >= _IN_CELLS:
+        if not page.lines or page.mean_score >= _IN_CELLS:
             return page
         # Squared paper, on which nobody writes into the cells.
         try:
             others = self._read_lines(flattened(), found(), name)
         except (LayoutError, runtime.ModelError):  # What finds or reads lines is not there; the cells are.
             return page
-        likelier = others.lines and _mean_score(others) > _mean_score(page)
+        likelier = others.lines and others.mean_score > page.mean_score
         return others if likelier and _area(others) > _ENOUGH * _area(page) else page
 
     def _find_lines(self, image: np.ndarray, flat: np.ndarray) -> np.ndarray:
@@ -283,7 +284,7 @@ class Reader:
             return page
         # Two short lines, or the parts of a large character; scores of one kind tell.
         as_text = self._read_character(image, name, of_text=True)
-        return one if _mean_score(as_text) >= _mean_score(page) else page
+        return one if as_text.mean_score >= page.mean_score else page
 
     def _read_grid(self, flat: np.ndarray, grid: manuscript.Grid, name: str) -> Page:
         readings = self._read_cells(flat, grid)
@@ -312,7 +313,7 @@ class Reader:
         page = read(turns)
         if not certain:
             as_it_lies = read(0)
-            if as_it_lies.lines and not (page.lines and _mean_score(page) > _mean_score(as_it_lies)):
+            if as_it_lies.lines and not (page.lines and page.mean_score > as_it_lies.mean_score):
                 return as_it_lies
         return page.turned(-turns)
 
@@ -620,10 +621,6 @@ def _decode(source: Source) -> np.ndarray:
             f"`source` must hold one page; `Reader.read_pages` reads several. Received: {len(pages)} pages."
         )
     return pages[0]
-
-
-def _mean_score(page: Page) -> float:
-    return float(np.mean([line.score for line in page.lines]))
 
 
 def _area(page: Page) -> float:

@@ -96,6 +96,11 @@ class Page:
         """The text of the lines, joined by line feeds."""
         return "\n".join(line.text for line in self.lines)
 
+    @property
+    def mean_score(self) -> float:
+        """The mean score of the lines, of which there must be one."""
+        return float(np.mean([line.score for line in self.lines]))
+
     def clipped(self) -> "Page":
         """The page with every corner inside the picture."""
         return self._with_corners(lambda corners: np.clip(corners, 0, (self.width, self.height)))

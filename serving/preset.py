@@ -27,6 +27,7 @@ from serving import (
 )
 from serving.runtime import Session
 from training import fit
+from training.calibration import Calibration
 from training.characters import CharacterTask
 from training.detection import DetectionTask
 from training.recipe import GenerationRecipe
@@ -194,15 +195,14 @@ def _calibration(measured: measure_characters.Measured, model: Path, known: dict
 
     Few mistakes tell of chance: of characters that are all read right, the surest scores would be the best.
     """
-    if measured.mistakes >= _FEWEST_MISTAKES:
-        fitted = measured.fit()
-        values = fitted.temperature, measured.fit_text_temperature(), fitted.threshold
-        return dict(zip(_CALIBRATION, values, strict=True)) | {"calibrated_by": None}
-    start = known.get("recipe", {}).get("start")
-    for name, result in ((model.resolve().name, known), (start, _preset_of(start))):
-        if set(_CALIBRATION) <= set(result):
-            return {field: result[field] for field in _CALIBRATION} | {"calibrated_by": name}
-    values = max(1.0, measured.fit().temperature), max(1.0, measured.fit_text_temperature()), None
+    fitted, text_temperature = measured.fit(), measured.fit_text_temperature()
+    if measured.mistakes < _FEWEST_MISTAKES:
+        start = known.get("recipe", {}).get("start")
+        for name, result in ((model.resolve().name, known), (start, _preset_of(start))):
+            if set(_CALIBRATION) <= set(result):
+                return {field: result[field] for field in _CALIBRATION} | {"calibrated_by": name}
+        fitted, text_temperature = Calibration(max(1.0, fitted.temperature), None), max(1.0, text_temperature)
+    values = fitted.temperature, text_temperature, fitted.threshold
     return dict(zip(_CALIBRATION, values, strict=True)) | {"calibrated_by": None}
 
 

@@ -10,9 +10,7 @@ from zoo.manuscript import INK, ink_box
 _WORK = 640  # Longer side while the ink is looked for; the network sees 64 pixels.
 _CLOSER = _WORK // 8  # Ink that is smaller while it is looked for is looked at more closely.
 _AROUND = 4  # Times the ink is then seen with what is around it.
-_SURROUNDED = (
-    0.6  # Share of the edge that is ink; with a frame or table it is .95, with a character up to .45.
-)
+_SURROUNDED = 0.6  # Share of the edge that is ink: .95 with a frame or table, up to .45 with a character.
 _REST = 0.08  # Of the picture's longer side, at least, is what a frame surrounds.
 # Strokes beside all ink: a character has .015 and more, rules and pages of text .006 and less, edges of a scan .011.
 _THIN = 0.012

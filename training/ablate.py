@@ -141,10 +141,9 @@ def _check_same(recipe: CharacterRecipe, file: Path) -> None:
     stored = json.loads(file.read_text(encoding="utf-8"))
     # A field that the row does not name is newer than the row.
     trained = recipes.to_json(recipes.from_json(stored["recipe"]))
-    wanted = json.loads(
-        json.dumps([recipes.to_json(recipe), recipes.sources_of(recipe)])
-    )  # JSON knows no tuples.
-    if [json.loads(json.dumps(trained)), stored.get("sources")] != wanted:
+    wanted = recipes.to_json(recipe), recipes.sources_of(recipe)
+    # JSON knows no tuples.
+    if json.dumps([trained, stored.get("sources")]) != json.dumps(wanted):
         raise ValueError(
             f"{file}: was trained with other options or sources. Remove it, or give another folder."
         )

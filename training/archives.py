@@ -20,7 +20,7 @@ import numpy as np
 from training import sources
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
-KINDS = (".zip", ".gnt", *_PICTURES)
+KINDS = frozenset([".zip", ".gnt", *_PICTURES])
 """How the names of files of handwriting end; parts of a split archive end in a number besides."""
 
 _PART = re.compile(r"(.+\.zip)\.(\d+)", re.IGNORECASE)  # a part of a split archive
@@ -97,7 +97,7 @@ def files_of(path: Path) -> list[Source]:
     pictures = [file for file in files if file.suffix.lower() in _PICTURES]
     archives = archives or [(file,) for file in files if file.suffix.lower() == ".gnt"]
     beside = [file for file in pictures if len(file.parent.name) == 1 and file.parent != path]
-    if archives and beside and path.is_dir():
+    if archives and beside:
         raise ValueError(
             f"{path}: holds pictures as {beside[0]} and {archives[0][0].name} beside them. Keep each in a folder of its own."
         )
@@ -153,9 +153,9 @@ def _labelled(
 ) -> Iterator[Found]:
     """A picture with the character that its folder or its name begins with, if there is one."""
     stem = parts[-1].rpartition(".")[0]
-    of_folder = parts[-2] if len(parts) > 1 else ""
-    label, numbered, _ = (of_folder, True, "") if len(of_folder) == 1 else stem.partition("_")
-    if len(label) == 1 and numbered:
+    folder = parts[-2] if len(parts) > 1 else ""
+    label = folder if len(folder) == 1 else stem[:1]
+    if len(folder) == 1 or stem[1:2] == "_":
         yield Found(where, label, "", read)
     else:
         skipped.append(f"{where}: its name must be CHARACTER/1.png or CHARACTER_1.png.")

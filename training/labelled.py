@@ -37,7 +37,7 @@ def read(data: Path, characters: Sequence[str]) -> tuple[list[Glyphs], list[str]
     if files:
         return sources.read_hands(files[0].parent), []
     kinds = {file.suffix.lower() for file in ([data] if data.is_file() else data.rglob("*"))}
-    if not folders and not kinds & {*archives.KINDS}:
+    if not folders and not kinds & archives.KINDS:
         raise ValueError(
             f"{data}: must hold hands/dev/*.npz, *.npz, zip archives, .gnt files, or pictures (CHARACTER/1.png or "
             "CHARACTER_1.png)."

@@ -1,7 +1,24 @@
-"""Quadrilaterals: crops that are straightened, and their overlap."""
+"""Quadrilaterals: their ends, crops that are straightened, and their overlap."""
 
 import cv2
 import numpy as np
+
+
+def middles(quads: np.ndarray, direction: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where lines of text start and end, and how thick they are.
+
+    Args:
+        quads: float (n, 4, 2), corners clockwise from the top left of the text.
+        direction: How they are written, "horizontal" or "vertical".
+
+    Returns:
+        The middles of the edges where they start and end, (n, 2) each, and the mean length of both, (n,).
+    """
+    first, second, third, fourth = quads.transpose(1, 0, 2)
+    if direction == "vertical":
+        first, second, third, fourth = second, third, fourth, first
+    thick = (np.linalg.norm(fourth - first, axis=1) + np.linalg.norm(third - second, axis=1)) / 2
+    return (first + fourth) / 2, (second + third) / 2, thick
 
 
 def rectify(image: np.ndarray, quads: np.ndarray, size: int, margin: float = 0.0) -> np.ndarray:

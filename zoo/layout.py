@@ -21,7 +21,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from zoo import mixed
+from zoo import geometry, mixed
 from zoo.manuscript import Direction
 
 # In em.
@@ -122,7 +122,7 @@ class _Lines:
     @classmethod
     def of(cls, quads: np.ndarray, direction: Direction) -> "_Lines":
         """Each quadrilateral, (n, 4, 2), as a piece of its own."""
-        start, end, thick = _middles(quads, direction)
+        start, end, thick = geometry.middles(quads, direction)
         axes = _axes(quads, direction)
         start, end = start @ axes, end @ axes
         end[:, 0] = np.maximum(start[:, 0], end[:, 0])
@@ -136,18 +136,9 @@ class _Lines:
         return self.end[:, 0] - self.start[:, 0]
 
 
-def _middles(quads: np.ndarray, direction: Direction) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where quadrilaterals start and end, (n, 2) each, and how thick they are, (n,), in pixels."""
-    first, second, third, fourth = quads.transpose(1, 0, 2)
-    if direction == "vertical":
-        first, second, third, fourth = second, third, fourth, first
-    thick = (np.linalg.norm(fourth - first, axis=1) + np.linalg.norm(third - second, axis=1)) / 2
-    return (first + fourth) / 2, (second + third) / 2, thick
-
-
 def _axes(quads: np.ndarray, direction: Direction) -> np.ndarray:
     """What turns pixels into the frame of the writing, in em, float (2, 2): points @ axes."""
-    start, end, thick = _middles(quads, direction)
+    start, end, thick = geometry.middles(quads, direction)
     way = end - start
     length = np.linalg.norm(way, axis=1)
     em = max(_median(thick, length), 1e-6)

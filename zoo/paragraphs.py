@@ -8,11 +8,10 @@ numpy only.
 
 import numpy as np
 
+from zoo import geometry
 from zoo.manuscript import Direction
 
-_INDENT = (
-    0.7  # In em; lines that are indented by one character start at least so much further than the others.
-)
+_INDENT = 0.7  # In em; a line that is indented by one character starts at least so much further.
 _AROUND = 4  # Lines before a line and after it that show where lines start.
 _LEVEL = 0.55  # In em; what is less far across stands in the same row.
 
@@ -28,13 +27,11 @@ def begin(quads: np.ndarray, direction: Direction) -> np.ndarray:
     Returns:
         bool (n,); the first line always begins one.
     """
-    first, second, third, fourth = np.asarray(quads, np.float64).transpose(1, 0, 2)
-    if direction == "vertical":
-        first, second, third, fourth = second, third, fourth, first
-    way = ((second + third) - (first + fourth)).sum(0)
+    start, end, thick = geometry.middles(np.asarray(quads, np.float64), direction)
+    way = (end - start).sum(0)
     along = way / max(np.linalg.norm(way), 1e-6)
-    em = max(np.median(np.linalg.norm(fourth - first, axis=1)), 1e-6)
-    starts = (first + fourth) / 2 @ np.stack([along, [-along[1], along[0]]], 1) / em
+    em = max(np.median(thick), 1e-6)
+    starts = start @ np.stack([along, [-along[1], along[0]]], 1) / em
     begins = np.zeros(len(starts), bool)
     for line, (start, across) in enumerate(starts):
         around = np.sort(starts[max(0, line - _AROUND) : line + _AROUND + 1, 0])
