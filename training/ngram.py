@@ -21,6 +21,7 @@ import dataclasses
 import io
 import itertools
 import lzma
+import string
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -34,10 +35,11 @@ from zoo import charset, kinds
 from zoo.ngram import BLANK, Bigram, Trigram, by_rank
 
 _LINES_AT_ONCE = 100_000
-_RUN = 5  # Counts of any two characters of an alphabet.
+_RUN = 5  # Counts of any two characters of an alphabet, and of any two digits with a mark between them.
 _MARKS = (",。、;:?!", "「《〈(", "」》〉)")  # Those of a group may stand in the same place.
 _SHARED = 0.2  # Share of the counts of such a mark that goes to all of its group, each an equal part.
-_FACTS = 2000  # Numbers and Latin words that are made up.
+_FACTS = 1000  # Numbers and Latin words that are made up.
+_WITHIN = ".:/-,"  # Marks of which each stands between any two digits.
 _MOST = 2**40  # The frequency of a word.
 _OF_WORDS = 0.5  # What all words together weigh, in the counts of the texts.
 _LEVELS = 127  # Finer ones would tell less than what else the file has room for.
@@ -227,6 +229,8 @@ def _made_up() -> Counts:
     """Counts of facts, and a few of any two digits, letters or bopomofo symbols: they stand together, whatever they say."""
     rng = np.random.default_rng(0)
     told = count(facts.fact(rng) for _ in range(_FACTS))
+    between = itertools.product(string.digits, _WITHIN, string.digits)
+    told += count("".join(one) for one in between).scaled(_RUN)
     size = len(charset.CHARACTERS)
     runs = np.zeros((size, size), np.int64)
     for kind in ("digits", "Latin", "bopomofo"):
