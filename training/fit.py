@@ -9,12 +9,14 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 import zoo
 from training import adversary, callbacks, checkpoint, distribute, normalisation
 from training import recipe as recipes
 from training.recipe import CharacterRecipe, GenerationRecipe, Recipe
 from training.task import Task
+from zoo import gan
 
 _MAY_CHANGE = ("epochs", "patience", "learning_rate", "clip_norm")
 """What a run may go on with after it was stopped: for longer, or more carefully."""
@@ -57,6 +59,8 @@ def fit(recipe: Recipe, workdir: Path, across: distribute.Across | None = None) 
         print(f"{len(task.skipped)} files cannot be used; {workdir / 'skipped.txt'} names them", flush=True)
     if not callbacks.has_ended(history, task):
         done = len(history)
+        if across is None and not isinstance(model, gan.Adversarial):
+            _build_metrics(model, task.batches(done * recipe.steps, 1))
         model.fit(
             task.batches(done * recipe.steps, (recipe.epochs - done) * recipe.steps),
             initial_epoch=done,
@@ -158,6 +162,15 @@ def _resume(model: keras.Model, workdir: Path, run: dict[str, Any]) -> list[dict
             "Train in another folder, or delete it."
         )
     return progress["history"]
+
+
+def _build_metrics(model: keras.Model, batches: tf.data.Dataset) -> None:
+    """Makes the variables of losses and metrics, which Keras makes in the first step; then TensorFlow traces it again."""
+    images, targets = next(iter(batches))
+    outputs = model(images, training=False)
+    model.compute_loss(images, targets, outputs, training=False)
+    model.compute_metrics(images, targets, outputs)
+    model.reset_metrics()
 
 
 def _finish(model: keras.Model, task: Task, history: list[dict[str, Any]], workdir: Path) -> None:
