@@ -103,7 +103,7 @@ class LineFinder:
                 quads, scores, scale = found, sure, better
         # Small and faint lines run into each other, which makes them look thick.
         if scores.mean() < _SURE and scale < finest:
-            quads, scores = _clearer((quads, scores), self._look(image, min(2 * scale, finest)))
+            quads, scores = clearer((quads, scores), self._look(image, min(2 * scale, finest)))
         return quads, scores
 
     def _looks(self, image: np.ndarray, scale: float) -> int:
@@ -193,10 +193,10 @@ def best(find: Find, views: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarra
     Returns:
         As of `LineFinder`.
     """
-    return functools.reduce(_clearer, [find(view) for view in views])
+    return functools.reduce(clearer, [find(view) for view in views])
 
 
-def _clearer(
+def clearer(
     first: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """The first one of two findings unless the other shows clearly more."""

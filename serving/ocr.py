@@ -8,11 +8,13 @@ import os
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal, cast, overload
+from typing import Literal, NamedTuple, cast, overload
 
+import cv2
 import numpy as np
 
 from serving import (
+    askew,
     blackboard,
     both_styles,
     finder,
@@ -234,8 +236,7 @@ class Reader:
         if layout == "char":
             return self._read_character(image, name)
         if layout == "lines":
-            flat = manuscript.flatten(image)
-            return self._read_lines(flat, self._find_lines(image, flat), name)
+            return self._read_lines(self._find_lines(image, manuscript.flatten(image)), name)
         if layout == "grid":
             grid = manuscript.find(image)
             if grid is None:
@@ -250,31 +251,42 @@ class Reader:
         found = meanwhile(lambda: self._find_lines(image, flattened()), threads)
         grid = manuscript.find(image)
         if grid is None:
-            return self._read_without_cells(image, flattened(), found(), name)
+            return self._read_without_cells(image, found(), name)
         page = self._read_grid(flattened(), grid, name)
         if not page.lines or page.mean_score >= _IN_CELLS:
             return page
         # Squared paper, on which nobody writes into the cells.
         try:
-            others = self._read_lines(flattened(), found(), name)
+            others = self._read_lines(found(), name)
         except (LayoutError, runtime.ModelError):  # What finds or reads lines is not there; the cells are.
             return page
         likelier = others.lines and others.mean_score > page.mean_score
         return others if likelier and _area(others) > _ENOUGH * _area(page) else page
 
-    def _find_lines(self, image: np.ndarray, flat: np.ndarray) -> np.ndarray:
-        """The corners of lines, float32 (n, 4, 2): faint ones show where the light is divided out."""
-        return finder.best(self._finder, [image, flat])[0]
+    def _find_lines(self, image: np.ndarray, flat: np.ndarray) -> "_Lines":
+        """The lines of a page: faint ones show where the light is divided out, leaning ones where it is laid straight."""
+        size = flat.shape[1], flat.shape[0]
+        found = finder.best(self._finder, [image, flat])
+        straight = askew.straightened(flat)
+        if straight is not None:
+            on_straight = self._finder(straight.flat)
+            # The strokes of a single character lean too.
+            is_text = len(found[0]) or len(on_straight[0]) > 1 or not single.is_character(image)
+            if is_text and finder.clearer(on_straight, found) is on_straight:
+                return _Lines(straight.flat, on_straight[0], size, straight.back)
+        return _Lines(flat, found[0], size)
 
-    def _read_without_cells(self, image: np.ndarray, flat: np.ndarray, quads: np.ndarray, name: str) -> Page:
+    def _read_without_cells(self, image: np.ndarray, found: "_Lines", name: str) -> Page:
         """A page of lines, a picture of one character or a blank one, whichever it looks like."""
+        quads = found.quads
         if not len(quads):
             if single.is_character(image):
                 return self._read_character(image, name)
             return Page(name, image.shape[1], image.shape[0], "char", "horizontal", ())
-        if len(quads) > 1 and _are_lines(quads, quads):
-            return self._read_lines(flat, quads, name)
-        one, page = self._read_character(image, name), self._read_lines(flat, quads, name)
+        page = self._read_lines(found, name)
+        if found.back is not None or (len(quads) > 1 and _are_lines(quads, quads)):
+            return page
+        one = self._read_character(image, name)
         if not one.lines or not page.lines:
             return page
         written = np.reshape(one.lines[0].box, (4, 2))
@@ -361,8 +373,9 @@ class Reader:
         height, width = flat.shape
         return Page(name, width, height, "grid", direction, lines, listed)
 
-    def _read_lines(self, flat: np.ndarray, quads: np.ndarray, name: str) -> Page:
-        quads = line_ends.lengthened(flat, quads)
+    def _read_lines(self, found: "_Lines", name: str) -> Page:
+        flat = found.flat
+        quads = line_ends.lengthened(flat, found.quads)
 
         def read(turns: int) -> Page:
             if not turns:
@@ -371,7 +384,8 @@ class Reader:
             upright = np.array([geometry.order_corners(quad) for quad in turned], np.float32)
             return self._page_of_lines(np.ascontiguousarray(np.rot90(flat, turns)), upright, name)
 
-        return self._laid_upright(read, flat, quads)
+        page = self._laid_upright(read, flat, quads)
+        return page if found.back is None else page.moved(found.back, *found.size)
 
     def _page_of_lines(self, flat: np.ndarray, quads: np.ndarray, name: str) -> Page:
         """Reads the lines of an upright page."""
@@ -470,6 +484,22 @@ class Reader:
                 )
             )
         return tuple(lines)
+
+
+class _Lines(NamedTuple):
+    """The lines of a page that lies straight, or was laid straight.
+
+    Attributes:
+        flat: The page, uint8 (h, w), from `zoo.manuscript.flatten`.
+        quads: The corners of lines, float32 (n, 4, 2), in no order.
+        size: Width and height of the page as it lies.
+        back: From pixels of `flat` to those of the page as it lies, (2, 3); None where it lies straight.
+    """
+
+    flat: np.ndarray
+    quads: np.ndarray
+    size: tuple[int, int]
+    back: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -697,12 +727,13 @@ def text_detection(image: Source, form: str = "quad") -> list[list[tuple[float, 
         direction = grid.direction or manuscript.guess_direction(grid, filled)
         quads = [grid.cells[place] for place in manuscript.reading_order(grid, direction)]
     else:
-        flat = manuscript.flatten(pixels)
-        found = _reader()._find_lines(pixels, flat)
-        if len(found) and _are_lines(found, found):
-            quads = free_page.boxes(line_ends.lengthened(flat, found))
+        found = _reader()._find_lines(pixels, manuscript.flatten(pixels))
+        if found.back is not None or (len(found.quads) and _are_lines(found.quads, found.quads)):
+            quads = free_page.boxes(line_ends.lengthened(found.flat, found.quads))
+            if found.back is not None:
+                quads = [cv2.transform(quad[None], found.back)[0] for quad in quads]
         else:
-            alone = len(found) or single.is_character(pixels)
+            alone = len(found.quads) or single.is_character(pixels)
             box = single.views(pixels, SIZE)[0] if alone else None
             quads = [] if box is None else [box]
     quads = [np.clip(quad, 0, pixels.shape[1::-1]) for quad in quads]

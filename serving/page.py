@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, cast
 
+import cv2
 import numpy as np
 
 from zoo import geometry
@@ -114,6 +115,17 @@ class Page:
         page = self._with_corners(
             lambda corners: geometry.turned(np.array(corners), quarters, self.width, self.height)
         )
+        return dataclasses.replace(page, width=width, height=height)
+
+    def moved(self, there: np.ndarray, width: int, height: int) -> "Page":
+        """The same page on another picture.
+
+        Args:
+            there: From pixels of this picture to those of the other one, affine, (2, 3).
+            width: Of the other picture in pixels.
+            height: Likewise.
+        """
+        page = self._with_corners(lambda corners: cv2.transform(np.array([corners]), there)[0])
         return dataclasses.replace(page, width=width, height=height)
 
     def _with_corners(self, move: Callable[[Box], np.ndarray]) -> "Page":
