@@ -10,9 +10,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from zoo.manuscript import INK
-
 _SIDE = 512  # Longer side while the angle is measured.
+_INK = 200  # What is darker then; thin strokes are pale.
 _MOST_PIXELS = 20_000  # Of ink are looked at.
 _ANGLES = np.arange(-45, 46)  # Degrees; a quarter of a turn more lies the same.
 _LEANS = 7  # Degrees from which on lines are found and read worse.
@@ -54,7 +53,7 @@ def _lean(flat: np.ndarray) -> float:
     """By how many degrees lines fall to the right, -45 to 45; 0 where they lie straight enough or nothing tells."""
     scale = _SIDE / max(flat.shape)
     width, height = (max(1, round(side * scale)) for side in flat.shape[::-1])
-    y, x = np.nonzero(cv2.resize(flat, (width, height), interpolation=cv2.INTER_AREA) < INK)
+    y, x = np.nonzero(cv2.resize(flat, (width, height), interpolation=cv2.INTER_AREA) < _INK)
     if not len(x):
         return 0.0
     ink = np.stack([x, y]) - np.array([[x.mean()], [y.mean()]])
