@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # Threads of TensorFlow in each of several processes wait for each other.
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # Threads of TensorFlow in each of several processes wait for each other.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -35,7 +35,10 @@ def test_parameters_are_those_of_keras_applications_and_the_paper(phi: int) -> N
     assert without_top[0] == without_top[1] - NORMALISATION
 
 
-@pytest.mark.parametrize(("phi", "size"), [(0, 64), (1, 75), (2, 96)])
+@pytest.mark.parametrize(
+    ("phi", "size"),
+    [(0, 64), pytest.param(1, 75, marks=pytest.mark.slow), pytest.param(2, 96, marks=pytest.mark.slow)],
+)
 def test_copied_weights_give_the_outputs_of_keras_applications(phi: int, size: int) -> None:
     theirs = _theirs(phi, input_shape=(size, size, 3), classes=10)
     ours = zoo.create(f"efficientnet_b{phi}", classes=10, size=size)

@@ -394,7 +394,7 @@ def test_a_trained_model_without_data_is_measured_on_strokes(model: keras.Model,
         export.export_named(str(tmp_path / "model"), tmp_path / "out", precisions=["int8"])
 
 
-@pytest.mark.parametrize("name", ["hanzinet_m", "hanzinet_s"])
+@pytest.mark.parametrize("name", [pytest.param("hanzinet_m", marks=pytest.mark.slow), "hanzinet_s"])
 def test_bundled_readers_are_exported_without_data(name: str, tmp_path: Path) -> None:
     report = export.export_named(name, tmp_path / "out", precisions=["dynamic"])
     assert report["failures"] == []

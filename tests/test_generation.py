@@ -60,8 +60,10 @@ _RESUMED = [
 ]
 
 
+# From noise, from printed characters and from samples of a writer; the others are asked for likewise.
+_EACH_WAY = ("dcgan", "wgan_gp", "pix2pix", "fewshot")
 _TRAINED = [
-    pytest.param(name, marks=[pytest.mark.slow] if name in ("stylegan", "cyclegan") else [])
+    pytest.param(name, marks=[] if name in _EACH_WAY else [pytest.mark.slow])
     for name in generation.ADVERSARIES
 ]
 

@@ -233,7 +233,7 @@ def test_notes_that_are_not_there_are_named(
     assert capsys.readouterr().err == f"hanzoo: {notes}: there is no such file or folder; check the path\n"
 
 
-@pytest.mark.parametrize("command", ["evaluate", "preset"])
+@pytest.mark.parametrize("command", ["evaluate", pytest.param("preset", marks=pytest.mark.slow)])
 def test_litert_does_not_greet(command: str, preset: Path, run: Path, data: Path, tmp_path: Path) -> None:
     arguments = {
         "evaluate": [str(preset)],
