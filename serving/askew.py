@@ -73,6 +73,6 @@ def _sharpness(ink: np.ndarray, angle: float) -> float:
     """How sharply the sums of ink, (2, n) points around their middle, change across lines of an angle in radians."""
     cosine, sine = np.cos(angle), np.sin(angle)
     along = np.array([[cosine, sine], [-sine, cosine]]) @ ink
-    places = np.round(along).astype(int) + _SIDE
-    sums = (np.convolve(np.bincount(row, minlength=2 * _SIDE), _SMOOTH) for row in places)
+    places = np.round(along).astype(int)
+    sums = (np.convolve(np.bincount(row - row.min()), _SMOOTH) for row in places)
     return max(float(np.square(np.diff(each)).sum()) for each in sums)

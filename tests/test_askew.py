@@ -59,6 +59,12 @@ def test_pictures_of_any_shape_are_looked_at(shape: tuple[int, int]) -> None:
         assert askew.straightened(np.full(shape, grey, np.uint8)) is None
 
 
+def test_ink_in_opposite_corners_is_looked_at() -> None:
+    page = np.full((900, 900), 255, np.uint8)
+    page[:60, :60] = page[-3:, -3:] = 0
+    assert askew.straightened(page) is None
+
+
 @pytest.mark.parametrize("degrees", [-15, 30])
 def test_a_page_is_read_as_when_it_lies_straight(degrees: int, examples: Path) -> None:
     image = cv2.cvtColor(cv2.imread(str(examples / "note.jpg")), cv2.COLOR_BGR2RGB)
