@@ -10,6 +10,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from zoo import geometry
+
 _SIDE = 512  # Longer side while the angle is measured.
 _INK = 200  # What is darker then; thin strokes are pale.
 _MOST_PIXELS = 20_000  # Of ink are looked at.
@@ -44,10 +46,7 @@ def straightened(flat: np.ndarray) -> Straight | None:
     if not degrees:
         return None
     height, width = flat.shape
-    there = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
-    sine, cosine = abs(there[0, 1]), abs(there[0, 0])
-    size = round(width * cosine + height * sine), round(width * sine + height * cosine)
-    there[:, 2] += (size[0] - width) / 2, (size[1] - height) / 2
+    there, size = geometry.leaning(width, height, degrees)
     turned = cv2.warpAffine(flat, there, size, flags=cv2.INTER_LINEAR, borderValue=255)
     return Straight(turned, cv2.invertAffineTransform(there))
 

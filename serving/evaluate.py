@@ -3,16 +3,20 @@
 import argparse
 import dataclasses
 import json
+import tempfile
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import cv2
+import numpy as np
 from rapidfuzz.distance import Levenshtein
 
 from serving import images, peers
 from serving.images import ImageError
 from serving.ocr import LAYOUTS, STYLES, LayoutError, Reader
+from zoo import geometry
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +99,33 @@ def read_sets(folders: Sequence[Path]) -> list[Labelled]:
     ]
 
 
+def turned(pages: Sequence[Labelled], degrees: Sequence[float], folder: Path) -> list[Labelled]:
+    """Pages turned anticlockwise on a ground of the colour of their edges, by each angle; of their groups the hand stays.
+
+    Args:
+        pages: What to turn.
+        degrees: By which angles.
+        folder: Where the pictures are written.
+
+    Raises:
+        ImageError: A picture cannot be read.
+    """
+    leaning = []
+    for number, page in enumerate(pages):
+        image = cv2.cvtColor(images.decode(page.path)[0], cv2.COLOR_RGB2BGR)
+        height, width = image.shape[:2]
+        ground = np.median(np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]]), axis=0).tolist()
+        for angle in degrees:
+            there, size = geometry.leaning(width, height, angle)
+            path = folder / f"{number}_{angle:g}_{page.path.stem}.png"
+            cv2.imwrite(str(path), cv2.warpAffine(image, there, size, borderValue=ground))
+            groups = {"turned": f"{angle:g} degrees"} | {
+                k: v for k, v in page.groups.items() if k == "source"
+            }
+            leaning.append(Labelled(path, page.text, groups))
+    return leaning
+
+
 def plain(text: str) -> str:
     """The text as errors are counted in it: NFKC, without white space."""
     return "".join(c for c in unicodedata.normalize("NFKC", text) if not c.isspace())
@@ -159,8 +190,9 @@ def _groups(page: Labelled, apart: Sequence[str]) -> Iterator[str]:
     if apart and page.groups.get("source") not in apart:
         others = f"all but {', '.join(apart)}"
         yield others
-        if "level" in page.groups:
-            yield f"level {page.groups['level']}, {others}"
+        yield from (
+            f"{key} {page.groups[key]}, {others}" for key in ("level", "turned") if key in page.groups
+        )
     for key, value in page.groups.items():
         yield f"{key} {value}"
     if {"level", "source"} <= page.groups.keys():
@@ -190,6 +222,21 @@ def _line_of(peer: peers.PeerReader) -> Callable[[Path], str]:
     return lambda path: peer.read_line(images.decode(path)[0])
 
 
+def _figures(options: argparse.Namespace, pages: list[Labelled]) -> dict[str, dict[str, Errors]]:
+    """The errors in each way that the command line asks for."""
+    others = {peer.name: peers.PeerReader(peer) for peer in peers.PEERS if options.peers}
+    figures = {}
+    for name, column in COLUMNS.items():
+        if column.style in (None, *options.styles):
+            print(f"{column.title}:")
+            reader = Reader(context=column.context, style=column.style)
+            figures[name] = evaluate(_text_of(reader, options.layout), pages, print, options.apart)
+    for name, other in others.items():
+        print(f"{name}:")
+        figures[name] = evaluate(_line_of(other), pages, print, options.apart)
+    return figures
+
+
 def main() -> None:
     """Prints the table; `--json FILE` writes the figures as well."""
     parser = argparse.ArgumentParser(prog="python -m serving.evaluate", description=__doc__)
@@ -214,22 +261,24 @@ def main() -> None:
         metavar="SOURCE",
         help="tell the rates of all pages but those of a hand too",
     )
+    parser.add_argument(
+        "--turned",
+        nargs="+",
+        default=[],
+        type=float,
+        metavar="DEGREES",
+        help="read the pages turned anticlockwise, by each of these angles",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
     options = parser.parse_args()
     if options.peers and options.layout != "line":
         parser.error("--peers reads pictures of single lines: give --layout line as well")
     try:
-        pages = read_sets(options.folders)
-        others = {peer.name: peers.PeerReader(peer) for peer in peers.PEERS if options.peers}
-        figures = {}
-        for name, column in COLUMNS.items():
-            if column.style in (None, *options.styles):
-                print(f"{column.title}:")
-                reader = Reader(context=column.context, style=column.style)
-                figures[name] = evaluate(_text_of(reader, options.layout), pages, print, options.apart)
-        for name, other in others.items():
-            print(f"{name}:")
-            figures[name] = evaluate(_line_of(other), pages, print, options.apart)
+        with tempfile.TemporaryDirectory() as folder:
+            pages = read_sets(options.folders)
+            if options.turned:
+                pages = turned(pages, options.turned, Path(folder))
+            figures = _figures(options, pages)
     except ValueError as error:
         parser.exit(1, f"hanzoo: {error}\n")
     print(f"\n{table(figures)}")

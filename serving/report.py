@@ -87,6 +87,12 @@ SECTIONS = (
         _pages,
     ),
     Section(
+        "askew",
+        "Text of the same free pages, turned by some angles",
+        "python -m serving.evaluate DEV/free --turned 10 20 30 45 160 --apart w12 --json results/askew/result.json",
+        _pages,
+    ),
+    Section(
         "finders",
         "Lines of free pages, found by outlines without learning and by networks",
         "python -m serving.compare_finders DEV/free --craft runs/craft_s --json results/finders/result.json",

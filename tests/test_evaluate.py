@@ -115,6 +115,27 @@ def test_several_folders_are_told_apart(tmp_path: Path, monkeypatch: pytest.Monk
         evaluate.read_sets([tmp_path / "one", tmp_path / "two" / ".." / "one"])
 
 
+def test_pages_are_turned_and_told_apart_by_angle(tmp_path: Path, examples: Path) -> None:
+    groups = {"source": "w1", "level": "flat"}
+    page = evaluate.Labelled(examples / "note.jpg", "天地", groups)
+    turned = evaluate.turned([page], [0, 90, 30], tmp_path)
+    assert [one.groups for one in turned] == [
+        {"turned": f"{angle} degrees", "source": "w1"} for angle in (0, 90, 30)
+    ]
+    straight, side, askew = (np.asarray(Image.open(one.path)) for one in turned)
+    image = np.asarray(Image.open(page.path))
+    np.testing.assert_array_equal(straight, image)
+    assert side.shape[:2] == image.shape[1::-1]
+    assert np.abs(side[2:-2, 2:-2].astype(int) - np.rot90(image)[2:-2, 2:-2]).mean() < 5
+    assert min(askew.shape[:2]) > max(image.shape[:2]) * 0.5
+    # The corners show the colour of the paper's edge.
+    assert np.abs(askew[0, 0].astype(int) - np.median(image[0], axis=0)).max() < 30
+    errors = evaluate.evaluate(lambda path: "天地" if "_30_" in path.name else "天", turned, apart=["w2"])
+    assert errors["turned 30 degrees"].edits == errors["turned 30 degrees, all but w2"].edits == 0
+    assert errors["turned 90 degrees"].edits == 1
+    assert errors["all"].edits == 2
+
+
 def test_a_folder_without_labels_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"must hold manifest\.tsv"):
         evaluate.read_labelled(tmp_path)

@@ -95,3 +95,15 @@ def test_points_turn_with_their_picture(quarters: int, width: int, height: int) 
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     points = geometry.turned(np.stack([x, y], -1), quarters, width, height)
     np.testing.assert_array_equal(np.rot90(image, quarters)[points[..., 1], points[..., 0]], image)
+
+
+@pytest.mark.parametrize("degrees", [0, 10, -35, 90, 200])
+def test_a_picture_that_turns_is_not_cut_off(degrees: float) -> None:
+    there, (width, height) = geometry.leaning(120, 50, degrees)
+    corners = np.array([[[0, 0], [120, 0], [120, 50], [0, 50]]], float)
+    turned = cv2.transform(corners, there)[0]
+    np.testing.assert_allclose(turned.min(0), 0, atol=0.51)
+    np.testing.assert_allclose(turned.max(0), [width, height], atol=0.51)
+    along = turned[1] - turned[0]
+    # Anticlockwise for who looks at it: y grows downwards.
+    assert np.degrees(np.arctan2(-along[1], along[0])) % 360 == pytest.approx(degrees % 360, abs=1e-6)

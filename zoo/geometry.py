@@ -127,6 +127,24 @@ def turned(points: np.ndarray, quarters: int, width: int, height: int) -> np.nda
     return points
 
 
+def leaning(width: int, height: int, degrees: float) -> tuple[np.ndarray, tuple[int, int]]:
+    """How a picture turns anticlockwise about its middle, and nothing of it is cut off.
+
+    Args:
+        width: Of the picture in pixels.
+        height: Likewise.
+        degrees: The angle.
+
+    Returns:
+        From pixels of the picture to those of the turned one, float64 (2, 3), and the width and height of that.
+    """
+    there = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
+    sine, cosine = abs(there[0, 1]), abs(there[0, 0])
+    size = round(width * cosine + height * sine), round(width * sine + height * cosine)
+    there[:, 2] += (size[0] - width) / 2, (size[1] - height) / 2
+    return there, size
+
+
 def order_corners(quad: np.ndarray) -> np.ndarray:
     """The corners of a convex quadrilateral, float32 (4, 2), clockwise from the top left one."""
     # OpenCV counts y upwards here: what it calls counterclockwise is clockwise on the page.
