@@ -17,10 +17,9 @@ _INK = 200  # What is darker then; thin strokes are pale.
 _MOST_PIXELS = 20_000  # Of ink are looked at.
 _ANGLES = np.arange(-45, 46)  # Degrees; a quarter of a turn more lies the same.
 _LEANS = 7  # Degrees from which on lines are found and read worse.
-_CLEARLY = (
-    4.0  # Times as sharp as straight ahead: pages that lean have 5 and more, words of two or three characters
-)
-# whose strokes lean have up to 3.6.
+# Times as sharp as straight ahead: pages that lean have 5 and more, words of two or three characters whose strokes
+# lean up to 3.6.
+_CLEARLY = 4.0
 _SMOOTH = np.hanning(9) / np.hanning(9).sum()  # Pixels fall in rows at 0 and 45 degrees; ink does not.
 
 

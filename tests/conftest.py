@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-if (
-    "PYTEST_XDIST_WORKER" in os.environ
-):  # Threads of TensorFlow in each of several processes wait for each other.
+# Threads of TensorFlow in each of several processes wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parents[1]

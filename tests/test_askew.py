@@ -10,16 +10,13 @@ from rapidfuzz.distance import Levenshtein
 import serving
 from serving import askew
 from tests import fakes, felt_tip
-from zoo import manuscript
+from zoo import geometry, manuscript
 
 
 def leaning(image: np.ndarray, degrees: float) -> tuple[np.ndarray, np.ndarray]:
     """A picture turned anticlockwise on white, and from its pixels before to those after, (2, 3)."""
-    height, width = image.shape[:2]
-    side = int(np.hypot(height, width)) + 1
-    there = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
-    there[:, 2] += (side - width) / 2, (side - height) / 2
-    return cv2.warpAffine(image, there, (side, side), borderValue=(255, 255, 255)), there
+    there, size = geometry.leaning(image.shape[1], image.shape[0], degrees)
+    return cv2.warpAffine(image, there, size, borderValue=(255, 255, 255)), there
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +32,8 @@ def test_what_leans_is_laid_straight(flat: np.ndarray, degrees: int, sideways: b
     page, there = leaning(np.rot90(flat) if sideways else flat, degrees)
     straight = askew.straightened(page)
     assert straight is not None
-    back_and_there = np.vstack([straight.back, [0, 0, 1]])
-    whole = (
-        np.linalg.inv(np.vstack([there, [0, 0, 1]])) @ back_and_there
-    )  # From the straight page to the first one.
+    there, back = (np.vstack([one, [0, 0, 1]]) for one in (there, straight.back))
+    whole = np.linalg.inv(there) @ back  # From the straight page to the first one.
     turned_by = np.degrees(np.arctan2(whole[1, 0], whole[0, 0]))
     assert abs((turned_by + 45) % 90 - 45) <= 1.0
     corners = cv2.transform(np.array([[[0, 0], straight.flat.shape[::-1]]], float), straight.back)[0]

@@ -59,7 +59,8 @@ def fit(recipe: Recipe, workdir: Path, across: distribute.Across | None = None) 
         print(f"{len(task.skipped)} files cannot be used; {workdir / 'skipped.txt'} names them", flush=True)
     if not callbacks.has_ended(history, task):
         done = len(history)
-        if across is None and not isinstance(model, gan.Adversarial):
+        alone_on_tensorflow = across is None and keras.backend.backend() == "tensorflow"
+        if alone_on_tensorflow and not isinstance(model, gan.Adversarial):
             _build_metrics(model, task.batches(done * recipe.steps, 1))
         model.fit(
             task.batches(done * recipe.steps, (recipe.epochs - done) * recipe.steps),
