@@ -1,14 +1,18 @@
 """SavedModels become TFLite files, in a process of their own, because the converter can crash.
 
-`convert` runs this module as `python -m serving.convert JOB`.
+`convert` starts this module as `python -m serving.convert` and hands it one job after the other: to load TensorFlow
+takes longer than to convert a small model.
 """
 
+import atexit
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +23,6 @@ PRECISIONS = ("float32", "float16", "dynamic", "int8")
 """float32; float16 weights; int8 weights, float32 activations; int8 throughout."""
 
 _MODULE = "serving.convert"
-_END_OF_NOISE = "\0"  # What the converter prints comes before it, the message of an error behind it.
 
 
 def file_name(precision: str) -> str:
@@ -48,58 +51,102 @@ def convert(
     Raises:
         RuntimeError: The converter fails or crashes, or an operator is not built in or has no integer form.
     """
+    folder = folder.absolute()  # The process may work in another folder.
     with tempfile.TemporaryDirectory(dir=folder) as job:
         arrays: dict[str, Any] = dict(samples or {})
         np.savez(Path(job) / "samples.npz", **arrays)
-        content = {
-            "saved_model": str(saved_model),
-            "folder": str(folder),
-            "precisions": list(precisions),
-            "compatible": compatible,
-        }
-        (Path(job) / "job.json").write_text(json.dumps(content), encoding="utf-8")
-        child = subprocess.run(
-            [sys.executable, "-m", _MODULE, job],
-            env=os.environ | {"PYTHONPATH": _search_path(), "TF_CPP_MIN_LOG_LEVEL": "2"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            check=False,
+        reason = _CONVERTER.ask(
+            {
+                "job": job,
+                "saved_model": str(saved_model.absolute()),
+                "folder": str(folder),
+                "precisions": list(precisions),
+                "compatible": compatible,
+            }
         )
-    if child.returncode:
+    if reason:
         failed = next((one for one in precisions if not (folder / file_name(one)).exists()), precisions[-1])
-        raise RuntimeError(f"{name} cannot become {failed} TFLite: {_reason(child)}")
+        raise RuntimeError(f"{name} cannot become {failed} TFLite: {reason}")
 
 
-def _search_path() -> str:
-    """Where the child finds the packages of this process, installed or not."""
-    return os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, sys.path)])
+class _Converter:
+    """The process that converts. It serves until this one ends; after a crash the next job starts another."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+        atexit.register(self._end)
+
+    def ask(self, job: Mapping[str, Any]) -> str:
+        """Has a job done, and tells why it failed; nothing if it did not."""
+        with self._lock:
+            if self._process is None or self._process.poll() is not None:
+                self._end()
+                self._process = self._start()
+            answer = ""
+            try:
+                assert self._process.stdin is not None
+                assert self._process.stdout is not None
+                with contextlib.suppress(BrokenPipeError):
+                    print(json.dumps(job), file=self._process.stdin, flush=True)
+                    answer = self._process.stdout.readline()
+                return json.loads(answer) if answer else self._end_of(self._process)
+            finally:
+                if not answer:  # Nor may the next job get the answer to one that was interrupted.
+                    self._end()
+
+    @staticmethod
+    def _start() -> subprocess.Popen[str]:
+        search_path = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, sys.path)])
+        return subprocess.Popen(
+            [sys.executable, "-m", _MODULE],
+            env=os.environ | {"PYTHONPATH": search_path, "TF_CPP_MIN_LOG_LEVEL": "2"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    @staticmethod
+    def _end_of(process: subprocess.Popen[str]) -> str:
+        code = process.wait()
+        if code < 0:
+            return f"the converter crashed ({signal.Signals(-code).name})"
+        return f"the converter ended with {code}"
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            with contextlib.suppress(BrokenPipeError):
+                self._process.communicate()
+            self._process = None
 
 
-def _reason(child: subprocess.CompletedProcess[str]) -> str:
-    if child.returncode < 0:
-        return f"the converter crashed ({signal.Signals(-child.returncode).name})"
-    return child.stderr.rpartition(_END_OF_NOISE)[2].strip() or f"the converter ended with {child.returncode}"
+_CONVERTER = _Converter()
 
 
-def main(job: Path) -> int:
-    """Does what `convert` wrote into the folder `job`."""
-    content = json.loads((job / "job.json").read_text(encoding="utf-8"))
-    folder = Path(content["folder"])
-    with np.load(job / "samples.npz") as stored:
-        samples = dict(stored)
+def main() -> None:
+    """Does the jobs that `_Converter` writes, a line of JSON each, and answers each with a line."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    with open(os.devnull, "w") as nothing:
+        os.dup2(nothing.fileno(), sys.stdout.fileno())  # What the converter prints is no answer.
+    for line in sys.stdin:
+        print(json.dumps(_do(**json.loads(line))), file=answers, flush=True)
+
+
+def _do(job: str, saved_model: str, folder: str, precisions: Sequence[str], compatible: bool) -> str:
+    """Converts; `job` is a folder with `samples.npz`. Tells why it failed."""
     try:
-        for precision in content["precisions"]:
-            converted = _tflite(content["saved_model"], precision, samples, content["compatible"])
-            (job / "model.tflite").write_bytes(converted)
-            (job / "model.tflite").replace(folder / file_name(precision))
+        with np.load(Path(job) / "samples.npz") as stored:
+            samples = dict(stored)
+        for precision in precisions:
+            converted = _tflite(saved_model, precision, samples, compatible)
+            (Path(job) / "model.tflite").write_bytes(converted)
+            (Path(job) / "model.tflite").replace(Path(folder) / file_name(precision))
     except Exception as error:
-        # Whatever the converter raises is for the parent to tell.
-        print(f"{_END_OF_NOISE}{_in_one_line(error)}", file=sys.stderr)
-        return 1
-    return 0
+        # Whatever the converter raises is for the other process to tell.
+        return _in_one_line(error)
+    return ""
 
 
 def _tflite(saved_model: str, precision: str, samples: Mapping[str, np.ndarray], compatible: bool) -> bytes:
@@ -138,4 +185,4 @@ def _in_one_line(error: Exception) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    main()

@@ -263,6 +263,15 @@ def test_recurrent_models_are_unrolled_for_int8(tmp_path: Path) -> None:
 # --------------------------------------------------------------------------------------------- failures
 
 
+@pytest.fixture
+def converter(monkeypatch: pytest.MonkeyPatch) -> Iterator[convert._Converter]:
+    """One whose process has not started yet."""
+    fresh = convert._Converter()
+    monkeypatch.setattr(convert, "_CONVERTER", fresh)
+    yield fresh
+    fresh._end()
+
+
 def test_an_operator_that_is_not_built_in_fails_the_export(tmp_path: Path) -> None:
     image = keras.Input((4, 4, 1), dtype="uint8", name="image")
     outputs = {"pixels": keras.ops.erfinv(keras.layers.Rescaling(1 / 256)(image))}
@@ -274,15 +283,34 @@ def test_an_operator_that_is_not_built_in_fails_the_export(tmp_path: Path) -> No
 
 
 def test_a_crash_of_the_converter_is_a_message(
-    model: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, converter: convert._Converter
 ) -> None:
-    (tmp_path / "crashing.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
+    (tmp_path / "crashing.py").write_text(
+        "import os, signal\ninput()\nos.kill(os.getpid(), signal.SIGSEGV)\n"
+    )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(convert, "_MODULE", "crashing")
     with pytest.raises(RuntimeError, match=r"hanzinet cannot become float16 TFLite: .*crashed \(SIGSEGV\)"):
         export.export(model, tmp_path / "out", {"image": cells(2, 0)[0]}, precisions=["float16"])
     assert not (tmp_path / "out").exists()
     assert not list(tmp_path.glob(".out*"))
+    monkeypatch.undo()
+    monkeypatch.setattr(convert, "_CONVERTER", converter)
+    export.tflite(model, tmp_path, ["float16"])
+    assert (tmp_path / "model_float16.tflite").exists()
+
+
+def test_one_process_converts_one_model_after_the_other(
+    model: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, converter: convert._Converter
+) -> None:
+    export.tflite(model, tmp_path, ["float32"])
+    started, written = converter._process, (tmp_path / "model_float32.tflite").read_bytes()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RuntimeError, match="hanzinet cannot become float32 TFLite"):
+        convert.convert("hanzinet", Path("nothing"), Path(), ["float32"])
+    export.tflite(model, Path(), ["float32"])
+    assert converter._process is started
+    assert (tmp_path / "model_float32.tflite").read_bytes() == written
 
 
 def test_what_cannot_be_asked_for_is_refused(model: keras.Model, tmp_path: Path) -> None:
@@ -310,6 +338,7 @@ def small_disk() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@pytest.mark.usefixtures("converter")
 def test_a_full_disk_leaves_the_earlier_export(model: keras.Model, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "export.json").write_text("earlier")
