@@ -63,6 +63,7 @@ def read(
     recogniser: segmentation.Recogniser,
     size: int,
     bigram: ngram.Bigram | None = None,
+    closer: segmentation.Recogniser | None = None,
 ) -> list[list[Written]]:
     """Reads lines character by character.
 
@@ -73,6 +74,7 @@ def read(
         recogniser: Reads cells, see `segmentation.Recogniser`.
         size: Side of a cell in pixels.
         bigram: Tells how likely a character follows another.
+        closer: As of `segmentation.read_lines`.
 
     Returns:
         The characters of each line in the order of the text.
@@ -84,7 +86,7 @@ def read(
     return [
         [Written(on_page(segment.quad, matrix), segment.alternatives) for segment in segments]
         for segments, (_, matrix) in zip(
-            segmentation.read_lines(shown, recogniser, size, bigram), cut, strict=True
+            segmentation.read_lines(shown, recogniser, size, bigram, closer=closer), cut, strict=True
         )
     ]
 

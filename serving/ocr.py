@@ -194,7 +194,8 @@ class Reader:
         """What reads lines, in the style that was asked for, or else in both."""
         single = functools.partial(
             lines_of.read,
-            recogniser=self._recogniser.logits_of_two_looks,
+            recogniser=self._recogniser.logits,
+            closer=self._recogniser.logits_of_two_looks,
             size=self._recogniser.size,
             bigram=None if self._trigram is None else self._trigram.bigram,
         )

@@ -13,7 +13,9 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-_DOUBT = 0.9  # Scores below it are looked at again.
+DOUBT = 0.9
+"""Scores below it are looked at again."""
+
 _TURNS = (-9.0, 9.0)  # Degrees.
 
 
@@ -30,7 +32,7 @@ def logits(run: Callable[[np.ndarray], np.ndarray], crops: np.ndarray) -> np.nda
     """
     answers = run(crops)
     scores = 1 / np.exp(answers - answers.max(1, keepdims=True)).sum(1)
-    doubtful = np.flatnonzero(scores < _DOUBT)
+    doubtful = np.flatnonzero(scores < DOUBT)
     if len(doubtful):
         turned = np.concatenate([_turned(crops[doubtful], degrees) for degrees in _TURNS])
         again = np.split(run(turned), len(_TURNS))

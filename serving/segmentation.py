@@ -14,13 +14,14 @@ References:
 import dataclasses
 import functools
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from serving import context
+from serving import context, second_look
 from serving.ahead import ahead
 from serving.cells import BATCH, MARGIN
 from zoo import charset, ctc, geometry, kinds, ngram
@@ -73,6 +74,7 @@ _NEAR = 1.0  # An answer whose log probability is this much lower counts too: ä¸
 _SURE = -0.3  # Log probability from which on a character tells how long the others are,
 _LEAST = 0.2  # and the least emphasis of a short one.
 _BEAM = 8  # Last characters of the paths that are followed, where a bigram tells them apart.
+_LOOKS = 3  # How often a path may change after a closer look at what is in doubt on it.
 _RANGE = 20.0  # Its log probabilities of different characters are hardly farther apart.
 
 
@@ -123,6 +125,7 @@ def read_lines(
     size: int,
     bigram: ngram.Bigram | None = None,
     weight: float = WEIGHT,
+    closer: Recogniser | None = None,
 ) -> list[list[Segment]]:
     """Reads lines of text.
 
@@ -132,6 +135,8 @@ def read_lines(
         size: Side of a cell in pixels.
         bigram: Tells how likely a character follows another.
         weight: What the bigram counts beside the recogniser.
+        closer: Reads cells with more care. It is shown the characters that a line seems to have and that are in doubt;
+            most candidates are no characters, and in doubt too.
 
     Returns:
         The characters of each line, in the order of the text; none for a line without ink.
@@ -150,14 +155,45 @@ def read_lines(
     def crops() -> Iterator[np.ndarray]:
         for strip in strips:
             lattices.append(_Lattice(strip))
-            yield from lattices[-1].crops(size)
+            yield from lattices[-1].crops(size, range(len(lattices[-1].candidates)))
 
     answers = _recognised(crops(), recogniser)
     stops = np.cumsum([0, *(len(lattice.candidates) for lattice in lattices)]).tolist()
-    return [
-        lattice.read(_Answers(*(field[start:stop] for field in answers)), bigram, weight)
-        for lattice, (start, stop) in zip(lattices, itertools.pairwise(stops), strict=True)
-    ]
+    parts = [_Answers(*(field[start:stop] for field in answers)) for start, stop in itertools.pairwise(stops)]
+    paths = [lattice.path(part, bigram, weight) for lattice, part in zip(lattices, parts, strict=True)]
+    if closer is not None:
+        _look_again(lattices, parts, paths, closer, size, bigram, weight)
+    return [lattice.segments(path, part) for lattice, path, part in zip(lattices, paths, parts, strict=True)]
+
+
+def _look_again(
+    lattices: Sequence["_Lattice"],
+    parts: Sequence[_Answers],
+    paths: list[list[tuple[int, int]]],
+    closer: Recogniser,
+    size: int,
+    bigram: ngram.Bigram | None,
+    weight: float,
+) -> None:
+    """Replaces the answers to what is in doubt on the best paths, and then these paths, which may differ."""
+    known: list[set[int]] = [set() for _ in lattices]
+    for _ in range(_LOOKS):
+        doubtful = [
+            [one for one, _ in path if one not in seen and part.scores[one, 0] < np.log(second_look.DOUBT)]
+            for path, part, seen in zip(paths, parts, known, strict=True)
+        ]
+        chosen = itertools.chain.from_iterable(
+            lattice.crops(size, ones) for lattice, ones in zip(lattices, doubtful, strict=True) if ones
+        )
+        answers = _recognised(chosen, closer)
+        start = 0
+        for number, ones in enumerate(doubtful):
+            if ones:
+                for field, new in zip(parts[number], answers, strict=True):
+                    field[ones] = new[start : start + len(ones)]
+                start += len(ones)
+                known[number].update(ones)
+                paths[number] = lattices[number].path(parts[number], bigram, weight)
 
 
 def _recognised(crops: Iterable[np.ndarray], recogniser: Recogniser) -> _Answers:
@@ -211,32 +247,41 @@ class _Lattice:
         # The low and the high corner of each, along and across.
         self._boxes = np.array(boxes, float).reshape(-1, 2, 2)
 
-    def crops(self, size: int) -> Iterator[np.ndarray]:
-        """The candidates in cells of their own, uint8 (size, size) each."""
+    def crops(self, size: int, chosen: Sequence[int]) -> Iterator[np.ndarray]:
+        """The chosen candidates in cells of their own, uint8 (size, size) each."""
         em = self._course.em
-        pad = round(_LONGEST * em)
-        grey = cv2.copyMakeBorder(self._grey, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=255)
-        near = _nearest(self._owner)
-        owner = np.asarray(cv2.copyMakeBorder(near, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=-1))
-        for (first, stop), (low, high) in zip(self.candidates, self._boxes, strict=True):
-            side = max(em, 1.05 * (high - low).max())
-            middle = (low + high) / 2
-            # A mark keeps its place in the line; the ink of a tall character is brought to the middle.
-            place = max(0.0, 1 - (high - low)[1] / (0.9 * _TALL * em))
-            middle[1] += place * (self._course.middle(middle[0]) - middle[1])
-            reach = side * (0.5 + MARGIN) + 2
-            left, top = np.maximum(middle - reach + pad, 0).astype(int)
-            right, bottom = (middle + reach + pad).astype(int) + 1
+        pad, grey, owner = self._padded
+        runs, boxes = self.candidates[chosen], self._boxes[chosen]
+        lengths = boxes[:, 1] - boxes[:, 0]
+        sides = np.maximum(em, 1.05 * lengths.max(1))[:, None]
+        middles = boxes.mean(1)
+        # A mark keeps its place in the line; the ink of a tall character is brought to the middle.
+        place = np.maximum(0.0, 1 - lengths[:, 1] / (0.9 * _TALL * em))
+        middles[:, 1] += place * (self._course.middle(middles[:, 0]) - middles[:, 1])
+        reach = sides * (0.5 + MARGIN) + 2
+        starts = np.maximum(middles - reach + pad, 0).astype(int)
+        ends = (middles + reach + pad).astype(int) + 1
+        square = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
+        quads = (middles + pad - starts - 0.5)[:, None] + square * sides[:, None]
+        for (first, stop), (left, top), (right, bottom), quad in zip(
+            runs.tolist(), starts.tolist(), ends.tolist(), quads, strict=True
+        ):
             window = slice(top, bottom), slice(left, right)
             alone = grey[window].copy()
             alone[(owner[window] < first) | (owner[window] >= stop)] = 255
-            corners = middle + np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * side / 2
-            quad = corners + np.array([pad - left, pad - top]) - 0.5
             crop = geometry.rectify(alone, quad[None], size, MARGIN)[0]
             yield crop.T if self._vertical else crop
 
-    def read(self, answers: _Answers, bigram: ngram.Bigram | None, weight: float) -> list[Segment]:
-        """The characters of the best path.
+    @functools.cached_property
+    def _padded(self) -> tuple[int, np.ndarray, np.ndarray]:
+        """Pixels of paper around the line, the line with them, and the part that each pixel is nearest to."""
+        pad = round(_LONGEST * self._course.em)
+        grey = cv2.copyMakeBorder(self._grey, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=255)
+        near = _nearest(self._owner)
+        return pad, grey, cv2.copyMakeBorder(near, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=-1)
+
+    def path(self, answers: _Answers, bigram: ngram.Bigram | None, weight: float) -> list[tuple[int, int]]:
+        """The candidates of the best path, each with the number of the answer that it takes.
 
         Args:
             answers: To the candidates.
@@ -255,6 +300,10 @@ class _Lattice:
             # What the first round is sure of tells how long the characters of this line are.
             sure = [lengths[one] for one, _ in path if chinese[one] and answers.scores[one, 0] > _SURE]
             typical = float(np.median(sure)) if len(sure) > 2 else _TALL
+        return path
+
+    def segments(self, path: Sequence[tuple[int, int]], answers: _Answers) -> list[Segment]:
+        """The characters of a path."""
         return [self._segment(candidate, choice, answers) for candidate, choice in path]
 
     def _costs(self, lengths: np.ndarray, typical: float, chinese: np.ndarray) -> np.ndarray:
@@ -323,7 +372,7 @@ def _best_path(
     """The best run of candidates that covers all parts.
 
     Args:
-        candidates: First part and the one after the last of each, (n, 2).
+        candidates: First part and the one after the last of each, (n, 2), in the order of the first parts.
         answers: To the candidates.
         emphasis: What the recogniser's answer to each counts, (n,).
         costs: Of each, (n,).
@@ -334,43 +383,57 @@ def _best_path(
         Candidates and which of their answers, without the dirt.
     """
     count = 1 if bigram is None else answers.classes.shape[1]
+    dirt = answers.blank > np.log(_BLANK)
+    scores = emphasis[:, None] * answers.scores[:, :count]
+    # What no pair with the character before it, nor with the one after it, makes up for is not followed.
+    followed = (scores >= scores[:, :1] - 2 * weight * _RANGE) & ~dirt[:, None]
+    numbers, choices = np.nonzero(followed)
+    classes, scores = answers.classes[numbers, choices], scores[numbers, choices] - costs[numbers]
+    passed = (emphasis * answers.blank - costs).tolist()
+    stops = candidates[:, 1].tolist()
+    best: list[dict[int, _Path]] = [{} for _ in range(max(stops, default=0) + 1)]
+    best[0][ctc.BLANK] = _Path(0.0, ctc.BLANK)
 
-    def longer(paths: list[_Path], one: int) -> Iterator[_Path]:
-        """The paths with one more candidate."""
-        if answers.blank[one] > np.log(_BLANK):
-            added = emphasis[one] * answers.blank[one] - costs[one]
-            yield from (_Path(path.score + added, path.last, None, path) for path in paths)
-            return
-        scores = emphasis[one] * answers.scores[one, :count]
-        # What no pair with the character before it, nor with the one after it, makes up for is not followed.
-        scores = scores[scores >= scores[0] - 2 * weight * _RANGE]
-        classes = answers.classes[one, : len(scores)]
+    def follow(path: _Path, stop: int) -> None:
+        if path.last not in best[stop] or path.score > best[stop][path.last].score:
+            best[stop][path.last] = path
+
+    places = np.arange(len(best))
+    of_candidates = np.searchsorted(candidates[:, 0], places).tolist()
+    of_answers = np.searchsorted(candidates[numbers, 0], places).tolist()
+    for place, (ones, answered) in enumerate(zip(_spans(of_candidates), _spans(of_answers), strict=True)):
+        paths = sorted(best[place].values(), key=lambda path: -path.score)[:_BEAM]
+        for one in ones:
+            if dirt[one]:
+                for path in paths:
+                    follow(_Path(path.score + passed[one], path.last, None, path), stops[one])
+        span = slice(answered.start, answered.stop)
+        totals = np.array([[path.score] for path in paths]) + scores[span]
         if bigram is not None:
             last = np.array([path.last for path in paths])[:, None]
-            scores = scores + weight * bigram.log_probability(last, classes)
-        totals = np.array([[path.score] for path in paths]) + scores - costs[one]
-        for path, choices in zip(paths, totals.tolist(), strict=True):
-            for choice, (total, label) in enumerate(zip(choices, classes.tolist(), strict=True)):
-                yield _Path(total, ctc.BLANK if bigram is None else label, (one, choice), path)
-
-    ending: list[list[int]] = [[] for _ in range(int(candidates.max(initial=0)) + 1)]
-    for one, stop in enumerate(candidates[:, 1].tolist()):
-        ending[stop].append(one)
-    paths = [[_Path(0.0, ctc.BLANK)]]
-    for ones in ending[1:]:
-        best: dict[int, _Path] = {}
-        for one in ones:
-            for path in longer(paths[candidates[one, 0]], one):
-                if path.last not in best or path.score > best[path.last].score:
-                    best[path.last] = path
-        paths.append(sorted(best.values(), key=lambda path: -path.score)[:_BEAM])
+            totals += weight * bigram.log_probability(last, classes[span])
+        for total, before, one, choice, label in zip(
+            totals.max(0).tolist(),
+            totals.argmax(0).tolist(),
+            numbers[span].tolist(),
+            choices[span].tolist(),
+            classes[span].tolist(),
+            strict=True,
+        ):
+            last_class = ctc.BLANK if bigram is None else label
+            follow(_Path(total, last_class, (one, choice), paths[before]), stops[one])
     steps = []
-    way: _Path | None = paths[-1][0]
+    way: _Path | None = max(best[-1].values(), key=lambda path: path.score)
     while way is not None:
         if way.step is not None:
             steps.append(way.step)
         way = way.before
     return steps[::-1]
+
+
+def _spans(starts: Sequence[int]) -> Iterator[range]:
+    """From where each span starts to where the next one does; the last one is left out."""
+    return itertools.starmap(range, itertools.pairwise(starts))
 
 
 class _Course:
@@ -411,17 +474,25 @@ class _Course:
 
 def levels(grey: np.ndarray) -> tuple[float, float, float]:
     """The lightest grey of strokes, of the core of strokes, and of rules; all are darker than the grain of paper."""
+    counts, greys = np.bincount(grey.ravel(), minlength=256), np.arange(256)
     # The middle of what is light, because bold ink may cover more than half of a line.
-    light = grey[grey > cv2.threshold(grey, 0, 255, cv2.THRESH_OTSU)[0]]
-    paper = float(np.median(light)) if light.size else 255.0
-    lighter = light[light > paper] - paper
-    grain = 1.5 * float(np.median(lighter)) if lighter.size > 0.1 * grey.size else 0.0
-    ink = max(1.0, paper - float(np.percentile(grey, 3)))
+    light = np.where(greys > cv2.threshold(grey, 0, 255, cv2.THRESH_OTSU)[0], counts, 0)
+    paper = _quantile(light, 0.5) if light.any() else 255.0
+    lighter = np.where(greys > paper, light, 0)
+    grain = 1.5 * (_quantile(lighter, 0.5) - paper) if lighter.sum() > 0.1 * grey.size else 0.0
+    ink = max(1.0, paper - _quantile(counts, 0.03))
     stroke, core, rule = (
         paper - max(share * ink, factor * grain, least)
         for share, factor, least in ((_STROKE, 3, 10), (_CORE, 4.5, 20), (_RULE, 2, 8))
     )
     return stroke, core, rule
+
+
+def _quantile(counts: np.ndarray, share: float) -> float:
+    """What `numpy.quantile` gives for values of which there are so many each, (256,), without sorting them."""
+    place = share * (int(counts.sum()) - 1)
+    low, high = np.searchsorted(np.cumsum(counts), [int(place), math.ceil(place)], side="right").tolist()
+    return float(low + (place - int(place)) * (high - low))
 
 
 def _without_rules(grey: np.ndarray) -> np.ndarray:
@@ -478,6 +549,8 @@ def _rules(dark: np.ndarray, length: float, thickness: int) -> np.ndarray:
     closed = cv2.morphologyEx(dark, cv2.MORPH_CLOSE, np.ones((1, 5), np.uint8))
     # Shorter runs than the whole line, because no line follows the rows to the pixel.
     runs = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((1, max(3, round(length / 3))), np.uint8))
+    if not runs.any():
+        return runs
     # With paper around: what is outside the picture must not make a line thick.
     framed = cv2.copyMakeBorder(runs, thickness, thickness, 0, 0, cv2.BORDER_CONSTANT, value=0)
     thick = cv2.morphologyEx(framed, cv2.MORPH_OPEN, np.ones((thickness + 1, 1), np.uint8))
