@@ -1,8 +1,9 @@
 """Characters in doubt are shown to the recogniser again, turned a little to either side.
 
 Hands lean; a character that a recogniser is sure of once it is turned is worth another look. Most characters are clear
-at once, and of the places where a line may be cut about half. Cells of manuscript paper are read once, for their printed
-lines would turn as well.
+at once. What a line may be cut into is in doubt where it is no character; only what lies where the line itself is in
+doubt is looked at again (`serving.segmentation`). Cells of manuscript paper are read once, for their printed lines would
+turn as well.
 
 Reference:
     Krizhevsky et al. 2012, answers averaged over several views of a picture, https://doi.org/10.1145/3065386

@@ -135,8 +135,7 @@ def read_lines(
         size: Side of a cell in pixels.
         bigram: Tells how likely a character follows another.
         weight: What the bigram counts beside the recogniser.
-        closer: Reads cells with more care. It is shown the characters that a line seems to have and that are in doubt;
-            most candidates are no characters, and in doubt too.
+        closer: Reads cells with more care. It is shown what is in doubt where the best path is.
 
     Returns:
         The characters of each line, in the order of the text; none for a line without ink.
@@ -159,41 +158,26 @@ def read_lines(
 
     answers = _recognised(crops(), recogniser)
     stops = np.cumsum([0, *(len(lattice.candidates) for lattice in lattices)]).tolist()
-    parts = [_Answers(*(field[start:stop] for field in answers)) for start, stop in itertools.pairwise(stops)]
-    paths = [lattice.path(part, bigram, weight) for lattice, part in zip(lattices, parts, strict=True)]
+    found = [
+        _Reading(lattice, _Answers(*(field[start:stop] for field in answers)), bigram, weight)
+        for lattice, (start, stop) in zip(lattices, itertools.pairwise(stops), strict=True)
+    ]
     if closer is not None:
-        _look_again(lattices, parts, paths, closer, size, bigram, weight)
-    return [lattice.segments(path, part) for lattice, path, part in zip(lattices, paths, parts, strict=True)]
+        _look_again(found, closer, size)
+    return [reading.lattice.segments(reading.path, reading.answers) for reading in found]
 
 
-def _look_again(
-    lattices: Sequence["_Lattice"],
-    parts: Sequence[_Answers],
-    paths: list[list[tuple[int, int]]],
-    closer: Recogniser,
-    size: int,
-    bigram: ngram.Bigram | None,
-    weight: float,
-) -> None:
-    """Replaces the answers to what is in doubt on the best paths, and then these paths, which may differ."""
-    known: list[set[int]] = [set() for _ in lattices]
+def _look_again(found: Sequence["_Reading"], closer: Recogniser, size: int) -> None:
+    """Has what is in doubt read again, which may change the best paths, and these as well."""
     for _ in range(_LOOKS):
-        doubtful = [
-            [one for one, _ in path if one not in seen and part.scores[one, 0] < np.log(second_look.DOUBT)]
-            for path, part, seen in zip(paths, parts, known, strict=True)
-        ]
-        chosen = itertools.chain.from_iterable(
-            lattice.crops(size, ones) for lattice, ones in zip(lattices, doubtful, strict=True) if ones
-        )
-        answers = _recognised(chosen, closer)
+        doubtful = [(reading, reading.in_doubt()) for reading in found]
+        crops = (reading.lattice.crops(size, chosen) for reading, chosen in doubtful if len(chosen))
+        answers = _recognised(itertools.chain.from_iterable(crops), closer)
         start = 0
-        for number, ones in enumerate(doubtful):
-            if ones:
-                for field, new in zip(parts[number], answers, strict=True):
-                    field[ones] = new[start : start + len(ones)]
-                start += len(ones)
-                known[number].update(ones)
-                paths[number] = lattices[number].path(parts[number], bigram, weight)
+        for reading, chosen in doubtful:
+            stop = start + len(chosen)
+            reading.look_again(chosen, _Answers(*(field[start:stop] for field in answers)))
+            start = stop
 
 
 def _recognised(crops: Iterable[np.ndarray], recogniser: Recogniser) -> _Answers:
@@ -247,7 +231,7 @@ class _Lattice:
         # The low and the high corner of each, along and across.
         self._boxes = np.array(boxes, float).reshape(-1, 2, 2)
 
-    def crops(self, size: int, chosen: Sequence[int]) -> Iterator[np.ndarray]:
+    def crops(self, size: int, chosen: Sequence[int] | np.ndarray) -> Iterator[np.ndarray]:
         """The chosen candidates in cells of their own, uint8 (size, size) each."""
         em = self._course.em
         pad, grey, owner = self._padded
@@ -336,6 +320,53 @@ class _Lattice:
         order = [choice, *(other for other in range(len(classes)) if other != choice)]
         alternatives = tuple((classes[index], min(float(shares[index]), 1.0)) for index in order)
         return Segment(quad, alternatives)
+
+
+class _Reading:
+    """What a line is read as so far.
+
+    Args:
+        lattice: Its candidates.
+        answers: To them.
+        bigram: As of `read_lines`.
+        weight: As of `read_lines`.
+
+    Attributes:
+        lattice: As given.
+        answers: As given, some of them after a closer look.
+        path: The best one.
+    """
+
+    def __init__(
+        self, lattice: _Lattice, answers: _Answers, bigram: ngram.Bigram | None, weight: float
+    ) -> None:
+        self.lattice, self.answers = lattice, answers
+        self._bigram, self._weight = bigram, weight
+        self._seen = np.zeros(len(lattice.candidates), bool)
+        self.path = lattice.path(answers, bigram, weight)
+
+    def in_doubt(self) -> np.ndarray:
+        """The candidates that a closer look may help to tell apart, int (k,).
+
+        They are in doubt and lie where one of the best path is; elsewhere most are in doubt too, because they are no
+        characters.
+        """
+        candidates = self.lattice.candidates
+        doubt = (self.answers.scores[:, 0] < np.log(second_look.DOUBT)) & ~self._seen
+        covered = np.zeros(candidates.max(initial=0) + 1, int)
+        for one, _ in self.path:
+            if doubt[one]:
+                covered[slice(*candidates[one])] = 1
+        before = np.cumsum(covered) - covered
+        return np.flatnonzero(doubt & (before[candidates[:, 1]] > before[candidates[:, 0]]))
+
+    def look_again(self, chosen: np.ndarray, answers: _Answers) -> None:
+        """Takes other answers to the chosen candidates, int (k,)."""
+        if len(chosen):
+            for field, new in zip(self.answers, answers, strict=True):
+                field[chosen] = new
+            self._seen[chosen] = True
+            self.path = self.lattice.path(self.answers, self._bigram, self._weight)
 
 
 @functools.cache

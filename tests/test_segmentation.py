@@ -281,6 +281,32 @@ def test_a_bigram_decides_between_look_alikes():
     assert text_of(read_lines(strips, unsure, SIZE, bigram, weight=0.0)[0]) == "口土土"
 
 
+def test_only_what_is_in_doubt_on_the_path_is_looked_at_closely():
+    cross, other = charset.encode("十土")
+    first, closer = FakeRecogniser(), FakeRecogniser()
+
+    def glance(crops):
+        logits = first(crops)
+        logits[:, other] = logits[:, cross] - 0.1 * (logits[:, cross] > 0)
+        return logits
+
+    def look(crops):
+        logits = closer(crops)
+        logits[:, other] = 1.5 * logits[:, cross]
+        return logits
+
+    strips = [Strip(line("口川口")[0]), Strip(line("口十口川十")[0])]
+    assert [text_of(segments) for segments in read_lines(strips, glance, SIZE)] == ["口川口", "口十口川十"]
+    found = read_lines(strips, glance, SIZE, closer=look)
+    assert [text_of(segments) for segments in found] == ["口川口", "口土口川土"]
+    assert found[1][1].alternatives[0][1] > found[1][1].alternatives[1][1]
+    # Both crosses, and no more than what lies over them: of all candidates a small part.
+    assert 2 <= sum(closer.batches) < sum(first.batches) / 4
+    closer.batches.clear()
+    read_lines(strips[:1], glance, SIZE, closer=look)
+    assert closer.batches == []
+
+
 def test_characters_that_a_training_added_are_beyond_the_bigram():
     added = len(charset.CHARACTERS)
 
