@@ -79,3 +79,12 @@ def test_a_missing_truth_or_picture_is_named(tmp_path: Path) -> None:
     (tmp_path / "truth.json").write_text('{"none.png": {"lines": []}}', encoding="utf-8")
     with pytest.raises(ValueError, match=r"none\.png: cannot be read as a picture"):
         labelled_pages.read(tmp_path)
+
+
+def test_a_picture_that_ends_early_is_named(tmp_path: Path) -> None:
+    marked(tmp_path, lines=[])
+    (picture,) = tmp_path.glob("*.png")
+    content = cv2.imencode(".jpg", cv2.imread(str(picture)))[1].tobytes()
+    picture.write_bytes(content[: len(content) * 2 // 3])
+    with pytest.raises(ValueError, match=rf"{picture.name}: cannot be read as a picture .*truncated"):
+        labelled_pages.read(tmp_path)

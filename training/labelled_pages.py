@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
+from PIL import Image, ImageOps
 
 from training import pages, weak
 from training.writing import Line
@@ -57,21 +57,22 @@ class LabelledPage:
     ignore: np.ndarray
 
 
-def _decoded(picture: Path) -> np.ndarray:
-    """A picture as uint8 (height, width, 3) RGB.
+def decoded(picture: Path) -> np.ndarray:
+    """A picture as uint8 (height, width, 3) RGB, turned as its camera says.
 
     Raises:
-        ValueError: It cannot be read.
+        ValueError: It cannot be read, or ends early.
     """
-    image = cv2.imread(str(picture), cv2.IMREAD_COLOR)
-    if image is None:
+    try:
+        with Image.open(picture) as opened:
+            return np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
+    except Exception as error:  # Pillow raises nearly everything on a damaged file.
         raise ValueError(
-            f"{picture}: cannot be read as a picture; copy it again, or take it out of truth.json."
-        )
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+            f"{picture}: cannot be read as a picture ({error}); copy it again, or take it out of truth.json."
+        ) from error
 
 
-def read(folder: Path, decode: Callable[[Path], np.ndarray] = _decoded) -> list[LabelledPage]:
+def read(folder: Path, decode: Callable[[Path], np.ndarray] = decoded) -> list[LabelledPage]:
     """Reads the pages of a folder.
 
     Args:

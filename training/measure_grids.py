@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
+from training import labelled_pages
 from zoo import geometry, manuscript, rectangles
 
 _OVERLAP = 0.5
@@ -92,10 +92,7 @@ def measure(folder: Path, detector: str) -> dict[str, dict[str, float]]:
         raise ValueError(f"The folder must hold truth.json. Received: {folder}.")
     pages: dict[str, list[dict[str, float]]] = {}
     for name, truth in json.loads(truth_file.read_text(encoding="utf-8")).items():
-        picture = cv2.imread(str(folder / name))
-        if picture is None:
-            raise ValueError(f"Every picture in truth.json must be readable. Received: {folder / name}.")
-        page = _measure_page(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), truth, DETECTORS[detector])
+        page = _measure_page(labelled_pages.decoded(folder / name), truth, DETECTORS[detector])
         for level in (str(truth.get("level", "-")), "all"):
             pages.setdefault(level, []).append(page)
     return {level: _summary(pages[level]) for level in sorted(pages, key=lambda level: level == "all")}
