@@ -1,5 +1,6 @@
 """How a command ends: its exit status, and errors in words."""
 
+import contextlib
 import errno
 import os
 import sys
@@ -20,7 +21,7 @@ def with_training(run: Callable[[], None], debug: bool) -> int:
     """Runs what needs Keras and TensorFlow; errors that a user can mend are told in words."""
     import zoo  # Not before it is needed: it loads numpy.
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow greets on stderr.
+    _load_quietly()
     try:
         run()
     except ModuleNotFoundError as error:
@@ -32,6 +33,16 @@ def with_training(run: Callable[[], None], debug: bool) -> int:
     except (ValueError, RuntimeError, ImportError) as error:
         return fail(str(error), debug)
     return 0
+
+
+def _load_quietly() -> None:
+    """Loads Keras and TensorFlow without their greetings on stderr, if they are there."""
+    from serving import runtime
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # On processors with AVX-512, TensorFlow speaks of oneDNN while it is loaded, whatever the level.
+    with runtime.without_native_messages(), contextlib.suppress(ImportError):
+        import keras  # noqa: F401
 
 
 def of_system(error: OSError) -> str:
