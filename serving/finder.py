@@ -2,6 +2,7 @@
 
 import functools
 import math
+import threading
 from collections.abc import Callable, Sequence
 
 import cv2
@@ -46,6 +47,22 @@ def of_craft(maps: Maps, scale: float) -> tuple[np.ndarray, np.ndarray]:
     return regions.lines(maps["region"], maps["affinity"], scale=scale)
 
 
+class AbandonedError(Exception):
+    """Nobody waits for the lines any more."""
+
+
+class _Until:
+    """A session that runs until something is over."""
+
+    def __init__(self, session: "Session | _Until", over: threading.Event) -> None:
+        self._session, self._over = session, over
+
+    def run(self, inputs: dict[str, np.ndarray]) -> Maps:
+        if self._over.is_set():
+            raise AbandonedError
+        return self._session.run(inputs)
+
+
 class LineFinder:
     """Finds lines.
 
@@ -55,7 +72,9 @@ class LineFinder:
         lines_of: Finds the lines in the maps.
     """
 
-    def __init__(self, session: Session, size: tuple[int, int], lines_of: LinesOf = of_dbnet) -> None:
+    def __init__(
+        self, session: Session | _Until, size: tuple[int, int], lines_of: LinesOf = of_dbnet
+    ) -> None:
         self._session = session
         self._size = size
         self._lines_of = lines_of
@@ -67,6 +86,10 @@ class LineFinder:
         """The finder with the network of a preset; `threads` as of `serving.runtime.Session`."""
         height, width = preset.result["recipe"]["size"]
         return cls(preset.session(threads), (height, width), lines_of)
+
+    def until(self, over: threading.Event) -> "LineFinder":
+        """The same finder; once `over` is set, it looks no further and raises `AbandonedError`."""
+        return LineFinder(_Until(self._session, over), self._size, self._lines_of)
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Finds the lines of a page.

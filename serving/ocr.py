@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import itertools
 import os
+import threading
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -246,31 +247,39 @@ class Reader:
                     "(layout 'lines' reads pages without cells, 'char' a single character)"
                 )
             return self._read_grid(manuscript.flatten(image), grid, name)
-        # Looking for a grid keeps one thread busy; another one looks for lines meanwhile, should there be none.
+        # Looking for a grid keeps one thread busy; another one looks for lines meanwhile, until there is one.
         threads = self.threads or runtime.available_threads()
         flattened = functools.cache(meanwhile(lambda: manuscript.flatten(image), threads))
-        found = meanwhile(lambda: self._find_lines(image, flattened()), threads)
+        over = threading.Event()
+        found = meanwhile(lambda: self._find_lines(image, flattened(), over), threads)
         grid = manuscript.find(image)
         if grid is None:
             return self._read_without_cells(image, found(), name)
+        over.set()
         page = self._read_grid(flattened(), grid, name)
         if not page.lines or page.mean_score >= _IN_CELLS:
             return page
         # Squared paper, on which nobody writes into the cells.
         try:
-            others = self._read_lines(found(), name)
+            others = self._read_lines(self._find_lines(image, flattened()), name)
         except (LayoutError, runtime.ModelError):  # What finds or reads lines is not there; the cells are.
             return page
         likelier = others.lines and others.mean_score > page.mean_score
         return others if likelier and _area(others) > _ENOUGH * _area(page) else page
 
-    def _find_lines(self, image: np.ndarray, flat: np.ndarray) -> "_Lines":
-        """The lines of a page: faint ones show where the light is divided out, leaning ones where it is laid straight."""
+    def _find_lines(
+        self, image: np.ndarray, flat: np.ndarray, over: threading.Event | None = None
+    ) -> "_Lines":
+        """The lines of a page: faint ones show where the light is divided out, leaning ones where it is laid straight.
+
+        `over` is as of `finder.LineFinder.until`.
+        """
         size = flat.shape[1], flat.shape[0]
-        found = finder.best(self._finder, [image, flat])
+        find = self._finder if over is None else self._finder.until(over)
+        found = finder.best(find, [image, flat])
         straight = askew.straightened(flat)
         if straight is not None:
-            on_straight = self._finder(straight.flat)
+            on_straight = find(straight.flat)
             # The strokes of a single character lean too.
             is_text = len(found[0]) or len(on_straight[0]) > 1 or not single.is_character(image)
             if is_text and finder.clearer(on_straight, found) is on_straight:

@@ -1,6 +1,7 @@
 """Lines of pages of all sizes and scales, with a stand-in for the network."""
 
 import itertools
+import threading
 from typing import Any
 
 import cv2
@@ -64,6 +65,17 @@ def test_a_page_of_good_size_is_seen_once() -> None:
     assert network.calls == 1
     assert matches(found, true) == len(found) == 2
     assert (scores > 0.9).all()
+
+
+def test_what_nobody_waits_for_any_more_is_looked_for_no_further() -> None:
+    image, true = page(300, 260, [(20, 30, 200, 30)])
+    network, over = Network(), threading.Event()
+    find = LineFinder(network, (SIZE, SIZE)).until(over)
+    assert matches(find(image)[0], true) == 1
+    over.set()
+    with pytest.raises(finder.AbandonedError):
+        find(image)
+    assert network.calls == 1
 
 
 def test_the_view_that_shows_clearly_more_counts() -> None:

@@ -5,22 +5,11 @@ import pytest
 
 from serving import Reader, free_page, line_ends
 from serving.lines import Written
-from tests import felt_tip
-from zoo import geometry, manuscript
+from tests import fakes, felt_tip
+from zoo import manuscript
 
 # 六 and 不 look like nothing upside down.
 PLACES = {"六口三不六": (60, 80), "口不二六": (60, 240), "三六不": (60, 400)}
-
-
-class Finder:
-    """Finds the boxes that it was given, as a detector gives them: clockwise from the top left of the picture."""
-
-    def __init__(self, quads: np.ndarray) -> None:
-        self._quads = np.array([geometry.order_corners(quad) for quad in quads], np.float32).reshape(-1, 4, 2)
-
-    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        order = np.random.default_rng(0).permutation(len(self._quads))
-        return self._quads[order], np.ones(len(order))
 
 
 def _page(vertical: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -47,7 +36,7 @@ def _turned(page: np.ndarray, quads: np.ndarray, quarters: int) -> tuple[np.ndar
 def _reader(quads: np.ndarray, **given: object) -> Reader:
     # What the lines say is no text.
     reader = Reader(threads=1, context=False, **given)
-    reader.__dict__["_finder"] = Finder(quads)
+    reader.__dict__["_finder"] = fakes.Finder(quads)
     return reader
 
 

@@ -1,5 +1,6 @@
 import io
 import json
+import threading
 from pathlib import Path
 
 import cv2
@@ -304,7 +305,7 @@ def test_a_picture_without_cells_is_read_as_what_it_looks_like(
     image[50:151, 50:151] = 240
     quads = np.array(found, np.float32).reshape(-1, 4, 2)
     monkeypatch.setattr(manuscript, "find", lambda _: None)
-    reader.__dict__["_finder"] = lambda image: (quads, np.ones(len(quads)))
+    reader.__dict__["_finder"] = fakes.Finder(quads)
     box = ((0.0, 0.0),) * 4
     characters = [tuple(serving.page.Character(box, one, score) for one in line) for line in lines]
     read = tuple(serving.page.Line(box, "", score, line) for line in characters)
@@ -460,6 +461,28 @@ def test_what_is_written_beside_the_cells_of_squared_paper_is_read_as_lines(monk
         with monkeypatch.context() as patch:
             patch.setattr(module, "MODEL", "missing")
             assert serving.Reader(threads=1).read(image).layout == "grid"
+
+
+def test_once_a_grid_is_found_lines_are_looked_for_no_further(monkeypatch):
+    image = cv2.imread(str(Path(__file__).parents[1] / "examples" / "pupil.jpg"))
+    reader = serving.Reader(threads=2)
+    grid, until = manuscript.find(image), finder.LineFinder.until
+    overs, looking = [], threading.Event()
+
+    def begun(self, over):
+        overs.append(over)
+        looking.set()
+        return until(self, over)
+
+    def found(image):
+        assert looking.wait(60)  # In another thread, meanwhile.
+        assert not overs[0].is_set()
+        return grid
+
+    monkeypatch.setattr(finder.LineFinder, "until", begun)
+    monkeypatch.setattr(manuscript, "find", found)
+    assert reader.read(image).layout == "grid"
+    assert overs[0].is_set()
 
 
 def test_a_page_that_nothing_is_found_on_is_looked_at_in_even_light():
