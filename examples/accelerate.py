@@ -12,7 +12,8 @@ processes draw. The rates follow the clock, so that whatever arrives in the give
 averages of the weights end as folders of models in RUNS, from which `hanzoo train hanzinet_m_last --from
 RUNS/hanzinet_m` and its like go on.
 
-Needs JAX and optax, the extra `distributed`, and a system that can fork.
+Needs JAX and optax, the extra `distributed`, a JAX that knows the accelerator, such as `jax[cuda12]`, and a system that
+can fork. It says at the beginning what it learns on.
 """
 
 import argparse
@@ -359,6 +360,9 @@ def loop(
     Raises:
         RuntimeError: A loss is not finite; what was saved before stays.
     """
+    import jax
+
+    print(f"learns on: {jax.devices()[0].device_kind}", flush=True)
     begun = time.time()
     losses = train(next(batches), 0.0)
     check(losses)

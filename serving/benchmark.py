@@ -158,6 +158,8 @@ def measure(page: str, repeat: int = 20) -> dict[str, Any]:
         `machine`, `page`, and under `runs` one dict for each number of threads: `threads`, `cold`
         (of three starts, the shortest time and the most memory) and `warm`.
     """
+    from serving import standing
+
     available = sorted(os.sched_getaffinity(0))
     runs = []
     for count in sorted({1, len(available)}):
@@ -174,6 +176,7 @@ def measure(page: str, repeat: int = 20) -> dict[str, Any]:
         runs.append({"threads": count, "cold": cold_start, "warm": json.loads(process.stdout)})
     return {
         "machine": machine(),
+        "models": standing.files(),
         "page": Path(page).name,
         "runs": runs,
     }

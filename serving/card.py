@@ -32,7 +32,7 @@ or tells that a cell is empty.
 - {_threshold(result)}
 - {result["parameters"]:,} parameters; `model.tflite` takes {result["files"]["model.tflite"]["bytes"]:,} bytes
   (int8; the last layer gives its sums as float32).
-- Licence of the weights: {_licence(data)}
+- Licence of the weights: {licence(result)}
 
 ## Training
 
@@ -82,10 +82,15 @@ def _look_alikes() -> str:
     return ", ".join(f"`` {' '.join(group)} ``" for group in kinds.LOOK_ALIKES)
 
 
-def _licence(data: dict[str, Any]) -> str:
-    if data.get("sets"):
-        return f"that of the public sets which it was trained on ({', '.join(data['sets'])}); see below."
-    return "Apache-2.0."
+def licence(result: dict[str, Any]) -> str:
+    """What a card says of the licence of the weights: public sets bind what learned from them, directly or not."""
+    data = result["data"]
+    sets = sorted({*data.get("sets", ()), *data.get("sets_before", ())})
+    if sets:
+        return f"that of the public sets which it, or a model before it, was trained on: {', '.join(sets)}."
+    if not result["notes"]:
+        return "not stated, because nothing is noted on the licences of what it learned from."
+    return "Apache-2.0, as far as the licences of what it learned from allow it; see below."
 
 
 def sources_of(data: dict[str, Any]) -> str:

@@ -25,7 +25,10 @@ def with_training(run: Callable[[], None], debug: bool) -> int:
     try:
         run()
     except ModuleNotFoundError as error:
-        return fail(f"{error.name} is not installed; training needs `pip install 'hanzoo[train]'`", debug)
+        return fail(
+            f"{error.name} is not installed; training needs `pip install -e '.[train]'` in the clone of hanzoo",
+            debug,
+        )
     except zoo.UnknownNameError as error:
         return wrong_option(str(error))
     except OSError as error:

@@ -23,7 +23,7 @@ import tqdm
 from rapidfuzz.distance import Levenshtein
 
 import zoo
-from serving import benchmark, images, page_readers, reading_tables
+from serving import benchmark, images, page_readers, reading_tables, standing
 from serving.evaluate import names_of, plain
 from training import matching
 
@@ -121,7 +121,12 @@ def compare(folders: Sequence[Path], names: Sequence[str]) -> dict[str, Any]:
             "megabytes": megabytes,
             "groups": _figures(pages, [answer["lines"] for answer in answers]),
         }
-    return {"machine": benchmark.machine(), "pages": len(pages), "readers": readers}
+    return {
+        "machine": benchmark.machine(),
+        "models": standing.files(),
+        "pages": len(pages),
+        "readers": readers,
+    }
 
 
 def _run(name: str, pages: Sequence[TruePage]) -> tuple[list[dict[str, Any]], float]:

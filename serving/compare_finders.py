@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from serving import benchmark, finder, images, reading_tables, runtime
+from serving import benchmark, finder, images, reading_tables, runtime, standing
 from training import fit, labelled_pages, pictures
 from training.matching import Counts, count
 from zoo import contours
@@ -75,7 +75,7 @@ def measure(
                 cv2.imwrite(str(drawn / f"{name}_{Path(page.name).stem}.jpg"), shown)
         lines = {group: one._asdict() for group, one in counts.items()}
         results[name] = {"lines": lines, "seconds": statistics.median(seconds)}
-    return {"machine": benchmark.machine(), "finders": results}
+    return {"machine": benchmark.machine(), "models": standing.files(), "finders": results}
 
 
 def table(result: dict[str, Any]) -> str:

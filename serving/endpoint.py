@@ -204,7 +204,7 @@ class Endpoint:
             except ModuleNotFoundError as error:
                 raise EndpointError(
                     "UNIMPLEMENTED",
-                    f"{url}: gRPC needs {error.name}; run `pip install 'hanzoo[serve]'` and "
+                    f"{url}: gRPC needs {error.name}; run `pip install -e '.[serve]'` in the clone of hanzoo and "
                     "`pip install --no-deps tensorflow-serving-api`, or take the http:// address, "
                     "which needs neither",
                 ) from error

@@ -8,12 +8,13 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from serving import images, peers
+from serving import images, peers, standing
 from serving.images import ImageError
 from serving.ocr import LAYOUTS, STYLES, LayoutError, Reader
 from zoo import geometry
@@ -283,10 +284,11 @@ def main() -> None:
         parser.exit(1, f"hanzoo: {error}\n")
     print(f"\n{table(figures)}")
     if options.json is not None:
-        content = {
+        content: dict[str, Any] = {
             name: {group: dataclasses.asdict(one) for group, one in sorted(errors.items())}
             for name, errors in figures.items()
         }
+        content["models"] = standing.files()
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 

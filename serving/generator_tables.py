@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from serving import benchmark, reading_tables
+from serving.card import licence
 from training import gate
 from training.generation import UNSEEN
 
@@ -44,8 +45,8 @@ def drawn(results: Mapping[str, dict[str, Any]]) -> str:
                 )
     head = ["model", "characters", *_FIGURES.values(), "million parameters", "pictures", "minutes"]
     return (
-        "KID and FID compare features of hanzinet_m, of what is drawn and of what hands wrote; label agreement is the "
-        "share that it reads as what was asked for; nobody asks gan, wgan, progan and stylegan for a certain one of "
+        "KID and FID compare features of hanzinet_m, as it was when the run was measured, of what is drawn and of what "
+        "hands wrote; label agreement is the share that it reads as what was asked for; nobody asks gan, wgan, progan and stylegan for a certain one of "
         "their characters, so any of them is right, and evenness is 1 where each is drawn as often. Diversity is that of "
         "real characters of one class, as 1. A copy rate of 0.05 is what real characters have. Style is how "
         "far ink, pen, slant and size are from those of the writer, in standard deviations between writers. "
@@ -68,7 +69,7 @@ Draws handwritten characters (`zoo.{result["model"]}`): `hanzoo sample {name}`, 
 writes like the samples of a hand. `model.weights.h5` is for Keras; `hanzoo export` makes a TFLite file.
 
 - {result["parameters"]:,} parameters.
-- Licence of the weights: Apache-2.0.
+- Licence of the weights: {licence(result)}
 
 ## Training
 
@@ -99,8 +100,8 @@ def gates(report: dict[str, Any]) -> str:
         f"Each figure is the mean of {settings['seeds']} "
         f"seeds. All readers have the printed character of each class and see {settings['steps']:,} batches of 32; those of "
         f"one seed start from the same weights. {settings['added']} copies of each character are added, distorted once more "
-        f"when they are shown, or {settings['added']} generated samples, drawn up to five times until {report['recogniser']} "
-        "reads them as what they should be, else left out. Gains "
+        f"when they are shown, or {settings['added']} generated samples, drawn up to five times until {report['recogniser']}, "
+        "as it was then, reads them as what they should be, else left out. Gains "
         "are those of generated samples, over as many copies and over the best of the three others. Their 95 % intervals "
         "are those of a paired bootstrap over people, their samples and seeds, widened for so few people; a generator is "
         "accepted if the gain over copies, of all rows together, is surely above zero and the one over the best is not "

@@ -16,7 +16,7 @@ from training import recipe as recipes
 from training.calibration import Calibration
 from training.recipe import CharacterRecipe
 from training.sources import Glyphs
-from training.task import hands_before
+from training.task import learned_before
 from zoo import charset
 
 
@@ -188,7 +188,7 @@ def evaluate(model: str | Path, data: Path) -> Evaluation:
     shipped = Calibration(description.get("temperature", 1.0), description.get("reject_threshold"))
     report = {
         "model": Path(model).name,
-        "seen": _shared(writers, hands_before([str(model)])),
+        "seen": _shared(writers, learned_before([str(model)])["hands_before"]),
         "calibrated_on": _shared(writers, description.get("validation", {}).get("writers", ())),
         "skipped": skipped,
         **measured.figures(shipped),

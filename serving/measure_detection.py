@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from serving import latency, reading_tables
+from serving.card import licence
 from serving.runtime import Session
 from training.detection import DetectionTask
 
@@ -59,7 +60,7 @@ Finds the lines of handwritten text on a page, horizontal and vertical.
   30 pixels thick, and looks at it in overlapping tiles.
 - Outputs: maps of half that size; `zoo.polygons` (DBNet) and `zoo.regions` (CRAFT) make boxes of them.
 - {result["parameters"]:,} parameters; `model.tflite` takes {result["files"]["model.tflite"]["bytes"]:,} bytes (int8).
-- Licence of the weights: Apache-2.0.
+- Licence of the weights: {licence(result)}
 
 ## Training
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from serving import latency, reading_tables
-from serving.card import last_stage
+from serving.card import last_stage, licence
 from serving.runtime import Session
 from training.recognition import LineTask
 from zoo import strips
@@ -60,7 +60,7 @@ Reads a line of handwritten Traditional Chinese as a whole.
 - Output `logits`: float32 (N, width / {strips.STEP}, classes), the ids of `zoo.characters`; id 0 is the blank of CTC,
   see `zoo.ctc`.
 - {result["parameters"]:,} parameters; `model.tflite` takes {result["files"]["model.tflite"]["bytes"]:,} bytes (int8).
-- Licence of the weights: Apache-2.0.
+- Licence of the weights: {licence(result)}
 
 ## Training
 

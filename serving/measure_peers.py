@@ -68,7 +68,13 @@ def measure(
             "way": best,
             "top1": top1[best],
         }
-    return {"machine": benchmark.machine(), "batch": latency.BATCH, "preset": preset, "readers": readers}
+    return {
+        "machine": benchmark.machine(),
+        "models": {preset: ours.result["files"]["model.tflite"]["sha256"]},
+        "batch": latency.BATCH,
+        "preset": preset,
+        "readers": readers,
+    }
 
 
 def _share(session: runtime.Session, writer: Glyphs, size: int) -> float:

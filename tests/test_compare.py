@@ -103,7 +103,10 @@ def test_the_table_names_what_is_missing(folder: Path, monkeypatch: pytest.Monke
     shown = compare.table(compare.compare([folder], ["Tesseract", "RapidOCR"]))
     assert "| Tesseract |     9.8 |" in shown
     assert "bar [0.125]" in shown
-    assert "Not measured: RapidOCR: rapidocr is missing: `pip install 'hanzoo[compare]'`." in shown
+    assert (
+        "Not measured: RapidOCR: rapidocr is missing: `pip install -e '.[compare]'` in the clone of hanzoo."
+        in shown
+    )
 
 
 @pytest.mark.usefixtures("tesseract")

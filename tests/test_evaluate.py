@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from serving import evaluate, peers, report
+from serving import evaluate, peers, report, standing
 from serving.images import ImageError
 from serving.page import Page
 
@@ -78,6 +78,7 @@ def test_several_folders_are_told_apart(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("sys.argv", ["evaluate", *folders, "--json", str(out)])
     evaluate.main()
     figures = json.loads(out.read_text(encoding="utf-8"))
+    assert figures.pop("models") == standing.files()
     edits = {name: {group: one["edits"] for group, one in groups.items()} for name, groups in figures.items()}
     assert edits == {
         "in_context": {"all": 1, "set one": 0, "set two": 1},
@@ -86,7 +87,7 @@ def test_several_folders_are_told_apart(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("sys.argv", ["evaluate", *folders, "--styles", "lines", "--json", str(out)])
     evaluate.main()
     whole = json.loads(out.read_text(encoding="utf-8"))
-    assert list(whole) == ["in_context", "alone", "lines_in_context", "lines_alone"]
+    assert list(whole) == ["in_context", "alone", "lines_in_context", "lines_alone", "models"]
     assert whole["lines_alone"]["set one"]["edits"] == 2
 
     class Peer:
@@ -104,6 +105,7 @@ def test_several_folders_are_told_apart(tmp_path: Path, monkeypatch: pytest.Monk
     evaluate.main()
     beside = json.loads(out.read_text(encoding="utf-8"))
     assert [beside[peer.name]["all"]["edits"] for peer in peers.PEERS] == [2, 2, 2]
+    del beside["models"]
     named = {
         name: {g: evaluate.Errors(**one) for g, one in groups.items()} for name, groups in beside.items()
     }
@@ -156,6 +158,11 @@ def test_the_report_shows_each_section_that_has_figures(tmp_path: Path) -> None:
     assert "| all | 2 | 200 | 0.0350 | 0.0450 | 0 |" in text
     assert "serving.evaluate" in text
     assert "Time and memory" not in text
+    assert "not noted which hanzinet_m and ngram measured" in text
+    (folder / "result.json").write_text(json.dumps(figures | {"models": {}}), encoding="utf-8")
+    assert "earlier hanzinet_m and ngram" in report.report(tmp_path / "presets", tmp_path / "results")
+    (folder / "result.json").write_text(json.dumps(figures | {"models": standing.files()}), encoding="utf-8")
+    assert "earlier" not in report.report(tmp_path / "presets", tmp_path / "results").split("##", 1)[1]
 
 
 def test_results_are_up_to_date() -> None:

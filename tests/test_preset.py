@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 import zoo
 from serving import cli, latency, line_reader, measure_characters, report, runtime
 from serving import preset as presets
-from serving.card import card
+from serving.card import card, licence
 from serving.runtime import Session
 from tests import made_hands
 from training import calibration, fit, labelled, pipeline, sources
@@ -152,6 +153,21 @@ def test_a_card_does_not_claim_more_than_was_measured(preset: Path) -> None:
     result["data"] |= {"hands": ["b"], "hands_before": ["d_scan"]}
     text = card("tiny", result, (None, 64, 64, 1))
     assert "Writers that a model which this one went on from was trained on: d." in text
+
+
+@pytest.mark.parametrize(
+    ("notes", "data", "said"),
+    [
+        ("Sources: mine.", {}, "Apache-2.0, as far as"),
+        ("", {"sets": []}, "not stated, because nothing is noted"),
+        ("Sources: mine.", {"sets": ["casia_hwdb"]}, "that of the public sets .*: casia_hwdb\\."),
+        ("", {"sets": ["ai_free"], "sets_before": ["casia_hwdb"]}, ": ai_free, casia_hwdb\\."),
+    ],
+)
+def test_weights_are_licensed_as_what_they_learned_from_allows(
+    notes: str, data: dict[str, Any], said: str
+) -> None:
+    assert re.search(said, licence({"notes": notes, "data": data}))
 
 
 def _measured(mistakes: int) -> measure_characters.Measured:

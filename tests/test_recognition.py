@@ -57,7 +57,8 @@ def test_a_run_leaves_error_rates_for_known_and_unseen_writers(recipe: LineRecip
     assert result["alphabet"] == "一二三十"
     whose = {"hands": ["a", "b"], "fonts": [], "unseen": ["boxes", "c"]}
     sentences = {"sentences": 0, "sentences_left_out": 0, "sentences_held_out": 0}
-    assert result["data"] == {**whose, **sentences, "held_out_all_along": False, "hands_before": []}
+    before: dict[str, list[str]] = {"hands_before": [], "sets_before": []}
+    assert result["data"] == {**whose, **sentences, **before, "held_out_all_along": False}
     assert (tmp_path / "pictures" / "training.png").exists()
 
 

@@ -33,7 +33,7 @@ def test_the_mean_of_runs_tells_of_the_training_of_the_last_one(tmp_path: Path) 
     run = zoo.describe(folders[1]) | {
         "recipe": {"kind": "CharacterRecipe", "model": "hanzinet"},
         "training": {"pictures": 7},
-        "data": {"hands": ["w"], "hands_before": ["v"]},
+        "data": {"hands": ["w"], "hands_before": ["v"], "sets": ["casia"]},
         "validation": {"mean": 0.5},
         "history": [],
     }
@@ -44,7 +44,12 @@ def test_the_mean_of_runs_tells_of_the_training_of_the_last_one(tmp_path: Path) 
         told = zoo.describe(tmp_path / "mean")
         assert (told["recipe"], told["training"]) == (run["recipe"], run["training"])
         assert told["mean_of"] == ["a", "b"]
-        assert told["data"] == {"hands": ["w"], "hands_before": ["v", "w"]}
+        assert told["data"] == {
+            "hands": ["w"],
+            "hands_before": ["v", "w"],
+            "sets": ["casia"],
+            "sets_before": ["casia"],
+        }
         assert not {"validation", "history"} & told.keys()  # Those of the mean are others.
         assert all((np.asarray(weight) == 1.5).all() for weight in zoo.load(tmp_path / "mean").weights)
     assert {path.name for path in (tmp_path / "mean").iterdir()} == {"result.json", zoo.WEIGHTS}

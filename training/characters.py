@@ -23,7 +23,7 @@ from training import (
     writing,
 )
 from training.recipe import CharacterRecipe
-from training.task import hands_before
+from training.task import learned_before
 from zoo import charset, emphasis, narrowing, widening
 
 
@@ -61,7 +61,7 @@ class CharacterTask:
         seen = {source.writer for source in (*hands, *fonts, *made_up)}
         self._origin = {
             "hands": [source.writer for source in hands],
-            "hands_before": hands_before(
+            **learned_before(
                 (recipe.start, recipe.teacher, recipe.head_from, recipe.narrow_from, recipe.widen_from)
             ),
             "sets": [Path(name).name for name in recipe.sets],

@@ -26,7 +26,7 @@ from training import (
 from training.matching import Counts, count
 from training.recipe import DetectionRecipe
 from training.sources import Glyphs
-from training.task import hands_before
+from training.task import learned_before
 from zoo import craft, dbnet, polygons
 from zoo import regions as peaks
 
@@ -241,7 +241,7 @@ class DetectionTask:
         return {
             "data": {
                 "hands": [source.writer for source in self.train if source.real],
-                "hands_before": hands_before((self.recipe.start,)),
+                **learned_before((self.recipe.start,)),
                 "fonts_and_made_up": [source.writer for source in self.train if not source.real],
                 "unseen": [source.writer for source in self.validation],
                 "sentences": len(self._texts),

@@ -14,7 +14,7 @@ import zoo
 from training import glyphs, lines, optimizer, pictures, signs, sources, strips, texts
 from training.recipe import LineRecipe
 from training.sources import Glyphs
-from training.task import hands_before
+from training.task import learned_before
 from zoo import charset, ctc, linenet
 from zoo.strips import HEIGHT
 
@@ -183,7 +183,7 @@ class LineTask:
             "alphabet": self.recipe.alphabet,
             "data": {
                 "hands": [source.writer for source in self.train if source.real],
-                "hands_before": hands_before((self.recipe.start, self.recipe.recogniser)),
+                **learned_before((self.recipe.start, self.recipe.recogniser)),
                 "fonts": [source.writer for source in self.train if not source.real],
                 "unseen": [source.writer for source in self.unseen],
                 "sentences": len(self._sentences),

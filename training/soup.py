@@ -19,7 +19,7 @@ import numpy as np
 
 import zoo
 from training import fit
-from training.task import hands_before
+from training.task import learned_before
 from zoo import ensemble
 
 _TOLD = ("recipe", "training", "added_characters", "data")
@@ -68,7 +68,7 @@ def save(models: Sequence[str | Path], folder: Path, apart: bool = False) -> Non
     if "recipe" not in last:
         return
     told = {name: last[name] for name in _TOLD if name in last}
-    told["data"] = told.get("data", {}) | {"hands_before": hands_before(map(str, models))}
+    told["data"] = told.get("data", {}) | learned_before(map(str, models))
     names = {"members" if apart else "mean_of": [Path(name).name for name in models]}
     content = {**zoo.describe(folder), **told, "parameters": joined.count_params(), **names}
     fit.write_json(folder / "result.json", content)

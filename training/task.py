@@ -11,10 +11,22 @@ import zoo
 from training.recipe import Recipe
 
 
-def hands_before(models: Iterable[str | None]) -> list[str]:
-    """The hands that models, and those that they went on from, were trained on: names of presets, or folders."""
+def learned_before(models: Iterable[str | None]) -> dict[str, list[str]]:
+    """What models, and those that they went on from, were trained on, as `result.json` tells it.
+
+    Args:
+        models: Names of presets, or folders; None is passed over.
+
+    Returns:
+        The names of hands as `hands_before`, of public sets as `sets_before`.
+    """
     data = [zoo.describe(model).get("data", {}) for model in models if model]
-    return sorted({hand for one in data for hand in (*one.get("hands", ()), *one.get("hands_before", ()))})
+    return {
+        f"{kind}_before": sorted(
+            {name for one in data for name in (*one.get(kind, ()), *one.get(f"{kind}_before", ()))}
+        )
+        for kind in ("hands", "sets")
+    }
 
 
 class Task(Protocol):

@@ -15,7 +15,7 @@ _SMALL = DetectionRecipe(
 )
 
 RECIPES: dict[str, Recipe] = {
-    # The bundled detectors, about an hour each on two cores.
+    # Small ones; the bundled dbnet_s is of this kind. Some hours each on two cores.
     "dbnet_s": _SMALL,
     "craft_s": dataclasses.replace(_SMALL, model="craft_s"),
     # The networks of the papers, which two cores do not train; for an accelerator.
