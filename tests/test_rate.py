@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -49,6 +50,17 @@ def test_the_loop_is_measured_beside_the_bare_steps(data: Path) -> None:
     # So few and small steps are mostly the work between epochs; only the order of magnitude is known.
     assert 0.001 < figures["share"] < 2
     assert figures["bare"] > 10
+
+
+def test_both_precisions_are_timed_and_the_policy_is_left_as_it_was() -> None:
+    rates = measure_rate.precisions("hanzinet_tiny", rounds=1, steps=1, batch_size=2)
+    assert rates.keys() == {"float32", "mixed_bfloat16"}
+    assert min(rates.values()) > 0
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_the_pipeline_is_timed_alone(data: Path) -> None:
+    assert measure_rate.pipeline(data, "hanzinet_tiny", rounds=1, steps=1) > 0
 
 
 def test_the_table_shows_every_figure() -> None:

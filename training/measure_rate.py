@@ -25,7 +25,7 @@ import tensorflow as tf
 
 import zoo
 from training import fit, recipe
-from training.characters import CharacterTask, crossentropy
+from training.characters import CharacterTask
 from training.recipe import CharacterRecipe
 from zoo import charset
 
@@ -114,7 +114,8 @@ def precisions(name: str, rounds: int = 4, steps: int = 2, batch_size: int = 32)
     for precision in ("float32", "mixed_bfloat16"):
         keras.config.set_dtype_policy(precision)
         model = zoo.create(found.model, classes=len(charset.CHARACTERS), **found.sizes)
-        model.compile(keras.optimizers.AdamW(1e-3), {"logits": crossentropy}, jit_compile=False)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.AdamW(1e-3), {"logits": loss}, jit_compile=False)
         models[precision] = model
     keras.config.set_dtype_policy("float32")
     rng = np.random.default_rng(0)
