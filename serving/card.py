@@ -90,7 +90,7 @@ def licence(result: dict[str, Any]) -> str:
         return f"that of the public sets which it, or a model before it, was trained on: {', '.join(sets)}."
     if not result["notes"]:
         return "not stated, because nothing is noted on the licences of what it learned from."
-    return "Apache-2.0, as far as the licences of what it learned from allow it; see below."
+    return "Apache-2.0."
 
 
 def sources_of(data: dict[str, Any]) -> str:
