@@ -178,9 +178,9 @@ SECTIONS = (
     ),
     Section(
         "ensemble",
-        "The networks of the research note, small ones that trained for an hour or less, alone and together: characters of "
-        "unseen writers",
-        "python -m training.measure_ensemble DATA runs/vgg16 runs/efficientnet_b0 --json results/ensemble/result.json",
+        "The networks of the research note, small ones that trained for an hour or less, as they were then, alone and "
+        "together: characters of unseen writers",
+        "python -m training.measure_ensemble DATA vgg16_small runs/efficientnet_b0 --json results/ensemble/result.json",
         measure_ensemble.table,
     ),
     Section(

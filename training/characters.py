@@ -38,7 +38,8 @@ class CharacterTask:
 
     Raises:
         ValueError: The data hold no characters, or characters outside the charset although the recipe
-            does not add them; or there is nothing to train on.
+            does not add them; there is nothing to train on; or models that it goes on from, or learns from,
+            do not fit.
     """
 
     goal: Literal["max", "min"] = "max"
@@ -48,6 +49,9 @@ class CharacterTask:
         self.characters = zoo.characters(recipe.start) if recipe.start else charset.CHARACTERS
         self.skipped: list[str] = []
         train, self.validation = self._read_data()
+        # Models that do not go together are told before fonts are drawn and writers made up.
+        self.model = self._build()
+        self._teacher = self._load_teacher()
         hands = [*(train if recipe.hands else ()), *self._read_sets()]
         fonts = [sources.read_font(font) for font in recipe.fonts]
         generated = [hand for folder in recipe.generated for hand in sources.read_hands(folder)]
@@ -85,7 +89,6 @@ class CharacterTask:
             self.validation = [
                 sources.only(source, charset.encode(recipe.characters)) for source in self.validation
             ]
-        self.model = self._build()
         self._answers: list[np.ndarray] = []
 
     def _read_data(self) -> tuple[list[sources.Glyphs], list[sources.Glyphs]]:
@@ -151,6 +154,20 @@ class CharacterTask:
             widening.widen(zoo.load(self.recipe.widen_from), model)
         return model
 
+    def _load_teacher(self) -> keras.Model | None:
+        name = self.recipe.teacher
+        if name is None:
+            return None
+        if zoo.characters(name) != self.characters:
+            raise ValueError(f"`teacher` must know the same characters. Received: {name}.")
+        teacher = zoo.load(name)
+        if teacher.input_shape[1:] != self.model.input_shape[1:]:
+            raise ValueError(
+                f"`teacher` must take pictures of {self.model.input_shape[1:]}, as the model does. "
+                f"Received: one of {teacher.input_shape[1:]}."
+            )
+        return teacher
+
     @functools.cached_property
     def sampler(self) -> pipeline.CellSampler:
         """What the batches are drawn from."""
@@ -189,16 +206,9 @@ class CharacterTask:
 
     def batches(self, first_step: int, steps: int) -> tf.data.Dataset:
         drawn = pipeline.train_batches(self.sampler, first_step, steps)
-        if self.recipe.teacher is None:
+        if self._teacher is None:
             return drawn
         return distillation.with_answers(drawn, self._teacher, self.recipe.teacher_temperature)
-
-    @functools.cached_property
-    def _teacher(self) -> keras.Model:
-        teacher = str(self.recipe.teacher)
-        if zoo.characters(teacher) != self.characters:
-            raise ValueError(f"`teacher` must know the same characters. Received: {teacher}.")
-        return zoo.load(teacher)
 
     def evaluate(self, model: keras.Model) -> dict[str, float]:
         self._answers = [metrics.logits_of(model, source).argmax(1) for source in self.validation]

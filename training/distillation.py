@@ -27,24 +27,15 @@ def targets(teacher: keras.Model, images: np.ndarray, labels: np.ndarray, temper
 
 
 def with_answers(batches: tf.data.Dataset, teacher: keras.Model, temperature: float) -> tf.data.Dataset:
-    """Pictures and labels become pictures and targets.
-
-    Raises:
-        ValueError: The teacher takes pictures of another size.
-    """
-    shape = batches.element_spec[0].shape
-    if tuple(shape[1:]) != tuple(teacher.input_shape[1:]):
-        raise ValueError(
-            f"`teacher` must take pictures of {tuple(shape[1:])}, as the model does. "
-            f"Received: one of {tuple(teacher.input_shape[1:])}."
-        )
+    """Pictures and labels become pictures and targets; the teacher takes pictures of the same size."""
+    size = batches.element_spec[0].shape[0]
 
     def answer(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
         return targets(teacher, images, labels, temperature)
 
     def add(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         joined = tf.numpy_function(answer, [images, labels], tf.float32, stateful=False)
-        return images, tf.ensure_shape(joined, (shape[0], 1 + 2 * ANSWERS))
+        return images, tf.ensure_shape(joined, (size, 1 + 2 * ANSWERS))
 
     return batches.map(add).prefetch(2)
 
