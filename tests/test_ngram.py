@@ -1,6 +1,7 @@
 """Counting, smoothing and pruning of pairs and triples of characters, their files and their chances."""
 
 import lzma
+import string
 from pathlib import Path
 
 import numpy as np
@@ -237,9 +238,21 @@ def test_digits_and_letters_stand_together(tmp_path: Path) -> None:
     p, h, stop = charset.encode("Ph。")
     assert made.log_probability(p, [h])[0] > made.log_probability(p, [stop])[0]
     one = charset.encode("一")[0]  # Nobody wrote letters after it.
-    assert made.log_probability(one, [h])[0] == pytest.approx(
-        made.log_probability(one, charset.encode("龍"))[0]
-    )
+    assert made.log_probability(one, [h])[0] < made.log_probability(p, [h])[0] - 2
+    g, six = charset.encode("g6")
+    assert made.log_probability(six, [g])[0] > made.log_probability(one, [g])[0] + 2
+
+
+def test_text_without_digits_leaves_room_for_them(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(TEXT * 200, encoding="utf-8")
+    ngram.train([tmp_path / "text.txt"], tmp_path / "out.npz")
+    digits = charset.encode(string.digits)
+    raised = load_file(tmp_path / "out.npz").unigram
+    assert raised[digits].sum() == pytest.approx(0.005, rel=0.02)
+    assert raised.sum() == pytest.approx(1)
+    bundled = Trigram.load(context.FILE).bigram.unigram
+    assert bundled[digits].sum() == pytest.approx(0.005, rel=0.02)
+    assert bundled[charset.encode(string.ascii_letters)].sum() == pytest.approx(0.002, rel=0.02)
 
 
 def test_marks_that_may_stand_in_the_same_place_share_their_counts(tmp_path: Path) -> None:
@@ -394,9 +407,9 @@ def test_a_trigram_that_does_not_add_up_is_named(changes: dict, message: str) ->
         Trigram(bigram, **{name: np.array(value) for name, value in (whole | changes).items()})
 
 
-def test_numbers_keep_their_marks() -> None:
+def test_numbers_keep_their_marks_and_letters() -> None:
     trigram = Trigram.load(context.FILE)
-    for text in ("36.5", "10:30", "2,500", "5/16"):
+    for text in ("36.5", "10:30", "2,500", "5/16", "16GB", "A12", "iPhone"):
         ids = charset.encode(text)
         chances = trigram.log_probability(ids[:-2], ids[1:-1], ids[2:])
         assert chances.min() > np.log(0.001), text  # A place among 4,971 characters has ln P = -8.5.

@@ -8,8 +8,8 @@ Running text tells which characters follow each other in the matters that it is 
 frequencies, such as `tsi.src` of libchewing, tells it for the language at large, within words only. What marks stand
 there is a matter of the kind of text: laws and poems hardly ask or exclaim. So the marks that may stand in the same
 place share a part of their counts, and no triple begins with a mark or goes on after one, but between digits or letters.
-Texts that are at hand know few numbers and Latin words, so some are made up. They tell what stands within such, and not
-how often they occur.
+Texts that are at hand know few numbers and Latin words, so some are made up. They tell what stands within such; how often
+digits and letters occur is given.
 
 References:
     Kneser and Ney 1995, https://doi.org/10.1109/ICASSP.1995.479394
@@ -35,10 +35,13 @@ from zoo import charset, kinds
 from zoo.ngram import BLANK, Bigram, Trigram, by_rank
 
 _LINES_AT_ONCE = 100_000
-_RUN = 5  # Counts of any two characters of an alphabet, and of any two digits with a mark between them.
+_RUN = 5  # Counts of any two characters of an alphabet, and of any two digits with a mark between them;
+_MIXED = 2  # and of a digit beside a letter.
+# The least shares of all characters: one digit in a page of 200, and a few letters in as many pages.
+_OFTEN: dict[kinds.Kind, float] = {"digits": 0.005, "Latin": 0.002}
 _MARKS = (",。、;:?!", "「《〈(", "」》〉)")  # Those of a group may stand in the same place.
 _SHARED = 0.2  # Share of the counts of such a mark that goes to all of its group, each an equal part.
-_FACTS = 1000  # Numbers and Latin words that are made up.
+_FACTS = 2000  # Numbers and Latin words that are made up.
 _WITHIN = ".:/-,"  # Marks of which each stands between any two digits.
 _MOST = 2**40  # The frequency of a word.
 _OF_WORDS = 0.5  # What all words together weigh, in the counts of the texts.
@@ -236,6 +239,8 @@ def _made_up() -> Counts:
     for kind in ("digits", "Latin", "bopomofo"):
         alphabet = np.flatnonzero(_of_kinds(kind))
         runs[np.ix_(alphabet, alphabet)] = _RUN
+    digits, letters = np.flatnonzero(_of_kinds("digits")), np.flatnonzero(_of_kinds("Latin"))
+    runs[np.ix_(digits, letters)] = runs[np.ix_(letters, digits)] = _MIXED
     return dataclasses.replace(told, pairs=told.pairs + sparse.csr_matrix(runs))
 
 
@@ -255,7 +260,8 @@ def build(
     Args:
         counts: Of the classes of the charset.
         limit: Largest size of the file in bytes. Pairs take up to half of it, triples the rest.
-        made_up: Of what nobody wrote, which does not tell how many characters a character follows.
+        made_up: Of what nobody wrote, which does not tell how many characters a character follows; with it, digits and
+            letters get their least shares.
         sharing: What shares counts among classes, float (classes, classes), to multiply counts with.
 
     Returns:
@@ -272,6 +278,7 @@ def build(
     seen = _rounded(sharing @ seen @ sharing)
     unigram = _unigram(np.bincount(seen.indices, minlength=seen.shape[0]))
     if made_up is not None:
+        unigram = _with_enough(unigram)
         seen, counts = sparse.csr_matrix(seen + made_up.pairs), counts + made_up
     nothing = _Continued.none()
     least = len(_packed(unigram, nothing, nothing))
@@ -414,6 +421,15 @@ def _smoothed(
     shares = (seen - _discounts(seen)) / totals[contexts]
     rest = 1 - np.bincount(contexts, shares, minlength=len(totals))
     return _Continued(contexts, following, shares, seen * np.log1p(shares / (rest[contexts] * shorter)))
+
+
+def _with_enough(unigram: np.ndarray) -> np.ndarray:
+    """The same with `_OFTEN` for digits and letters, where they had less."""
+    raised = unigram.copy()
+    for kind, share in _OFTEN.items():
+        own = _of_kinds(kind)
+        raised[own] *= max(1.0, share / unigram[own].sum())
+    return np.asarray(raised / raised.sum())
 
 
 def _unigram(companions: np.ndarray) -> np.ndarray:
