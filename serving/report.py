@@ -148,6 +148,16 @@ SECTIONS = (
         _LINES,
     ),
     Section(
+        "lines_numbers",
+        "Text of single lines with numbers, codes and Latin words: examples/numbers.txt composed in the hands w06 and w12 by "
+        "`python -m training.line_pictures FOLDER/HAND --hands HAND.npz --text examples/numbers.txt --count 70`; how the "
+        "trigram counts made-up facts was chosen on lines of it",
+        "python -m serving.evaluate FOLDER/w06 FOLDER/w12 --layout line --peers "
+        "--json results/lines_numbers/result.json",
+        _pages,
+        _LINES,
+    ),
+    Section(
         "compare",
         "Free pages, beside other programs in the same run",
         "hanzoo compare DEV/free --json results/compare/result.json",
