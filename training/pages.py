@@ -25,7 +25,7 @@ from training.writing import Hand, Line, Manner
 INKS = sheets.INKS | {"red": ((150, 15, 25), (215, 75, 80))}
 """The darkest and the lightest RGB of each ink."""
 
-_RANDOM, _MIXED = 0.12, 0.5  # Shares of the sentences that are random characters, and that hold a fact.
+_RANDOM, _MIXED = 0.12, 0.15  # Shares of the sentences that are random characters, and that hold a fact.
 _REMARKED = 0.3  # Share of the sentences with other marks; laws and poems hardly know ？ ！ and 「」.
 _STOPS = "，。、；：？！…—"
 _QUOTES = ("「」", "『』", "（）", "《》", "〈〉", "“”")
