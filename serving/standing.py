@@ -5,14 +5,11 @@ from collections.abc import Mapping, Sequence
 
 from serving import context, finder, line_reader, ocr, runtime
 
-NGRAM = "ngram"
-"""The name of the trigram among `files`."""
-
 
 def files() -> dict[str, str]:
     """The sha256, in hexadecimal, of each file that pages are read with, by the name of its preset."""
     models = (ocr.MODEL, finder.MODEL, line_reader.MODEL)
-    paths = {name: runtime.PRESETS / name / "model.tflite" for name in models} | {NGRAM: context.FILE}
+    paths = {name: runtime.PRESETS / name / "model.tflite" for name in models} | {"ngram": context.FILE}
     return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items()}
 
 
