@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -236,7 +236,8 @@ def report(presets: Path, results: Path) -> str:
         "and w12_scan, one person's hand twice, as two.\n"
     ]
     parts += [_preset(path.parent.name, _load(path)) for path in sorted(presets.glob("*/result.json"))]
-    parts += [_section(section, results) for section in SECTIONS]
+    current = standing.files()
+    parts += [_section(section, results, current) for section in SECTIONS]
     parts += [_ablation(results / "ablation" / name, title) for name, title in _ABLATIONS.items()]
     parts += [_generators(results / "generators"), _gates(results / "gate"), _made_up(results / "ablation")]
     return "\n".join(filter(None, parts))
@@ -248,14 +249,14 @@ _ABLATIONS = {
 }
 
 
-def _section(section: Section, results: Path) -> str:
+def _section(section: Section, results: Path, current: Mapping[str, str]) -> str:
     path = results / section.name / "result.json"
     if not path.exists():
         return ""
     result = _load(path)
     said = [f"## {section.title}", f"`{section.command}`"]
     if section.models:
-        said.append(standing.remark(result.get("models"), standing.files(), section.models))
+        said.append(standing.remark(result.get("models"), current, section.models))
     return "\n\n".join([*filter(None, said), section.table(result)]) + "\n"
 
 

@@ -238,6 +238,10 @@ def test_digits_and_letters_stand_together(tmp_path: Path) -> None:
     p, h, stop = charset.encode("Ph。")
     assert made.log_probability(p, [h])[0] > made.log_probability(p, [stop])[0]
     one = charset.encode("一")[0]  # Nobody wrote letters after it.
+    (dragon,) = charset.encode("龍")
+    assert made.log_probability(one, [h])[0] - made.log_probability(one, [dragon])[0] == pytest.approx(
+        np.log(made.unigram[h] / made.unigram[dragon])
+    )
     assert made.log_probability(one, [h])[0] < made.log_probability(p, [h])[0] - 2
     g, six = charset.encode("g6")
     assert made.log_probability(six, [g])[0] > made.log_probability(one, [g])[0] + 2

@@ -37,7 +37,7 @@ from zoo.ngram import BLANK, Bigram, Trigram, by_rank
 _LINES_AT_ONCE = 100_000
 _RUN = 5  # Counts of any two characters of an alphabet, and of any two digits with a mark between them;
 _MIXED = 2  # and of a digit beside a letter.
-# The least shares of all characters: one digit in a page of 200, and a few letters in as many pages.
+# The least shares of all characters: one in 200 is a digit, one in 500 a letter.
 _OFTEN: dict[kinds.Kind, float] = {"digits": 0.005, "Latin": 0.002}
 _MARKS = (",。、;:?!", "「《〈(", "」》〉)")  # Those of a group may stand in the same place.
 _SHARED = 0.2  # Share of the counts of such a mark that goes to all of its group, each an equal part.
